@@ -1,0 +1,1 @@
+"""Drover: a Kubernetes operator that plans and runs live migrations of KubeVirt virtual machines."""

@@ -1,0 +1,63 @@
+"""Action -> Outcome: the only way anything is written. Order does not matter; starts go one by one, so that each is
+checked against the slots and the room the one before has taken."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+
+from drover.acting import migrations, nodes, objects
+from drover.acting.outcome import Hands, Outcome, attempt
+from drover.running.actions import (
+    Action,
+    CancelMigration,
+    Cordon,
+    EnsurePlan,
+    SaveRecords,
+    SetFinalizer,
+    StartMigration,
+    Tell,
+    Uncordon,
+)
+
+
+async def perform(actions: Iterable[Action], hands: Hands, taken: Mapping[str, str]) -> list[Outcome]:
+    """Do all of them. `taken` are the nodes in maintenance or being evacuated, as in `propose`."""
+    starts = [action for action in actions if isinstance(action, StartMigration)]
+    others = [action for action in actions if not isinstance(action, StartMigration)]
+    started, done = await asyncio.gather(_starts(starts, hands, taken), _all(others, hands))
+    return [*started, *done]
+
+
+async def _all(actions: Iterable[Action], hands: Hands) -> list[Outcome]:
+    return list(await asyncio.gather(*(_one(action, hands) for action in actions)))
+
+
+async def _starts(actions: Iterable[StartMigration], hands: Hands, taken: Mapping[str, str]) -> list[Outcome]:
+    outcomes = []
+    for action in actions:
+
+        async def write(action: StartMigration = action) -> None:
+            await migrations.start(action, hands, taken)
+
+        outcomes.append(await attempt(action, hands, write))
+    return outcomes
+
+
+async def _one(action: Action, hands: Hands) -> Outcome:
+    async def write() -> None:
+        match action:
+            case CancelMigration():
+                await migrations.cancel(action, hands)
+            case Cordon():
+                await nodes.cordon(action, hands)
+            case Uncordon():
+                await nodes.uncordon(action, hands)
+            case EnsurePlan():
+                await objects.ensure_plan(action, hands)
+            case SetFinalizer():
+                await objects.set_finalizer(action, hands)
+            case SaveRecords():
+                await objects.save_records(action, hands)
+            case Tell():
+                await objects.tell(action, hands)
+
+    return await attempt(action, hands, write)

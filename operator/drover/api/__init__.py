@@ -1,0 +1,1 @@
+"""The contract: the models of our kinds, their closed lists of reasons, and the CRDs generated from them."""

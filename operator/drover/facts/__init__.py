@@ -1,0 +1,1 @@
+"""What the cluster and KubeVirt say, as immutable values. Pure: no clock, no I/O."""

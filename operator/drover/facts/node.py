@@ -1,0 +1,96 @@
+"""A Node, as far as placement and maintenance read it."""
+
+import msgspec
+
+from drover.facts.quantity import Resources, resources
+from drover.facts.selector import Taint
+from drover.facts.wire import Condition, Metadata, Wire, find
+
+SCHEDULABLE_FOR_KUBEVIRT = "kubevirt.io/schedulable"
+BEFORE = "drover.dev/before"
+PRESSURES = ("MemoryPressure", "DiskPressure", "PIDPressure")
+
+
+class NodeAnnotations(Wire, frozen=True, kw_only=True):
+    """Only ours: KubeVirt's heartbeat changes several times a second in a large cluster and nothing reads it."""
+
+    before: str = msgspec.field(name=BEFORE, default="")
+
+
+class NodeMetadata(Metadata, frozen=True, kw_only=True):
+    annotations: NodeAnnotations = NodeAnnotations()
+
+
+class NodeSpec(Wire, frozen=True, kw_only=True):
+    unschedulable: bool = False
+    taints: tuple[Taint, ...] = ()
+
+
+class NodeStatus(Wire, frozen=True, kw_only=True):
+    allocatable: dict[str, str] = {}
+    conditions: tuple[Condition, ...] = ()
+
+
+class Node(Wire, frozen=True, kw_only=True):
+    metadata: NodeMetadata
+    spec: NodeSpec = NodeSpec()
+    status: NodeStatus = NodeStatus()
+
+    @property
+    def name(self) -> str:
+        return self.metadata.name
+
+    @property
+    def labels(self) -> dict[str, str]:
+        return self.metadata.labels
+
+    @property
+    def cordoned(self) -> bool:
+        return self.spec.unschedulable
+
+    @property
+    def ready(self) -> bool:
+        condition = find(self.status.conditions, "Ready")
+        return condition is not None and condition.status == "True"
+
+    @property
+    def usable_by_kubevirt(self) -> bool:
+        """virt-handler says "true" with a live heartbeat (kubevirt pkg/virt-handler/heartbeat)."""
+        return self.labels.get(SCHEDULABLE_FOR_KUBEVIRT) == "true"
+
+    @property
+    def is_kubevirt_node(self) -> bool:
+        """virt-handler has been here, whatever it says now."""
+        return SCHEDULABLE_FOR_KUBEVIRT in self.labels
+
+    def pressure(self) -> str | None:
+        """The type of the first pressure condition that is not known to be false, if there is one."""
+        for kind in PRESSURES:
+            condition = find(self.status.conditions, kind)
+            if condition is not None and condition.status == "True":
+                return kind
+        return None
+
+    def allocatable(self) -> Resources:
+        """What pods may request here, in the units of `facts.quantity`."""
+        return resources(self.status.allocatable)
+
+
+class Before(Wire, frozen=True, kw_only=True):
+    """What a node was like before we cordoned it: the value of the annotation `drover.dev/before`."""
+
+    unschedulable: bool
+    since: str
+    by: str
+    uid: str
+
+
+def before(node: Node) -> Before | None:
+    """The remembered state, if we hold this node. A value that is not ours to read counts as a plain cordon of ours."""
+    text = node.metadata.annotations.before
+    if not text:
+        return None
+    try:
+        return msgspec.json.decode(text, type=Before)
+    except msgspec.MsgspecError:
+        return Before(unschedulable=False, since="", by="unknown", uid="")

@@ -1,0 +1,105 @@
+"""Label selectors, node selectors, taints: who is matched by what.
+
+Rules: apimachinery pkg/labels/selector.go, component-helpers scheduling/corev1/{nodeaffinity,helpers}.go.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from drover.facts.wire import Wire
+
+
+class Requirement(Wire, frozen=True, kw_only=True):
+    """One expression over labels or fields."""
+
+    key: str
+    operator: str
+    values: tuple[str, ...] = ()
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        """Whether the labels satisfy it. An unknown operator is satisfied by nothing, as in the scheduler."""
+        value = labels.get(self.key)
+        match self.operator:
+            case "In":
+                return value is not None and value in self.values
+            case "NotIn":
+                return value is None or value not in self.values
+            case "Exists":
+                return value is not None
+            case "DoesNotExist":
+                return value is None
+            case "Gt" | "Lt":
+                return _compares(value, self.operator, self.values)
+        return False
+
+
+def _compares(value: str | None, operator: str, bound: tuple[str, ...]) -> bool:
+    if value is None or len(bound) != 1:
+        return False
+    try:
+        return int(value) > int(bound[0]) if operator == "Gt" else int(value) < int(bound[0])
+    except ValueError:
+        return False
+
+
+class LabelSelector(Wire, frozen=True, kw_only=True):
+    match_labels: dict[str, str] = {}
+    match_expressions: tuple[Requirement, ...] = ()
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        """Whether all of it holds. An empty selector matches everything: we refuse those at admission."""
+        return includes(labels, self.match_labels) and all(r.matches(labels) for r in self.match_expressions)
+
+
+def includes(labels: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
+    """Whether all wanted labels are there with these values."""
+    return all(labels.get(key) == value for key, value in wanted.items())
+
+
+class NodeSelectorTerm(Wire, frozen=True, kw_only=True):
+    match_expressions: tuple[Requirement, ...] = ()
+    match_fields: tuple[Requirement, ...] = ()
+
+    def matches(self, name: str, labels: Mapping[str, str]) -> bool:
+        """Whether a node satisfies every expression; a term without any matches no node (nodeaffinity.go)."""
+        if not self.match_expressions and not self.match_fields:
+            return False
+        fields = {"metadata.name": name}
+        return all(r.matches(labels) for r in self.match_expressions) and all(
+            r.matches(fields) for r in self.match_fields
+        )
+
+
+class Taint(Wire, frozen=True, kw_only=True):
+    key: str
+    effect: str
+    value: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.key}={self.value}:{self.effect}" if self.value else f"{self.key}:{self.effect}"
+
+
+class Toleration(Wire, frozen=True, kw_only=True):
+    key: str = ""
+    operator: str = "Equal"
+    value: str = ""
+    effect: str = ""
+
+    def tolerates(self, taint: Taint) -> bool:
+        """component-helpers scheduling/corev1 Toleration.ToleratesTaint."""
+        if self.effect and self.effect != taint.effect:
+            return False
+        if self.key and self.key != taint.key:
+            return False
+        return self.operator == "Exists" or (bool(self.key) and self.value == taint.value)
+
+
+def untolerated(taints: Iterable[Taint], tolerations: tuple[Toleration, ...]) -> Taint | None:
+    """The first taint that keeps the pod away (NoSchedule or NoExecute), if there is one."""
+    return next(
+        (
+            taint
+            for taint in taints
+            if taint.effect in ("NoSchedule", "NoExecute") and not any(t.tolerates(taint) for t in tolerations)
+        ),
+        None,
+    )

@@ -1,0 +1,133 @@
+"""Start, stop, signals, probes."""
+
+import argparse
+import asyncio
+import gc
+import json
+import logging
+import os
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from drover.loop import Loop
+    from drover.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+UNHEALTHY_AFTER_SECONDS = 180.0
+"""Rounds come at least once a minute; three missed ones mean that the loop hangs."""
+
+
+def arguments(argv: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser("drover-operator", description="Plans and runs live migrations of KubeVirt VMs.")
+    parser.add_argument("--kubeconfig", help="a kubeconfig file; default: the pod's service account, else $KUBECONFIG")
+    parser.add_argument(
+        "--http-host", default="0.0.0.0", help="where probes and metrics are served"
+    )  # probes come from the node
+    parser.add_argument("--http-port", type=int, default=8080, help="0 takes a free one, which is logged")
+    parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
+    parser.add_argument("--log-format", default="text", choices=["text", "json"])
+    return parser.parse_args(argv)
+
+
+class JSONFormatter(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        entry = {
+            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%SZ"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            entry["exception"] = self.formatException(record.exc_info)
+        return json.dumps(entry)
+
+
+def log_to_stderr(level: str, form: str) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    plain = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    handler.setFormatter(JSONFormatter() if form == "json" else plain)
+    logging.Formatter.converter = time.gmtime
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+
+
+def probes(loop: "Loop", metrics: "Metrics") -> web.Application:
+    """/healthz: rounds are made. /readyz: a round has seen our objects. /metrics."""
+
+    async def healthz(_: web.Request) -> web.Response:
+        last = loop.last_round
+        hangs = last is not None and time.monotonic() - last > UNHEALTHY_AFTER_SECONDS
+        return web.Response(status=503 if hangs else 200, text="no round for three minutes" if hangs else "ok")
+
+    async def readyz(_: web.Request) -> web.Response:
+        text = "ok" if loop.ready else "our own kinds were not listed yet"
+        return web.Response(status=200 if loop.ready else 503, text=text)
+
+    async def exposition(_: web.Request) -> web.Response:
+        return web.Response(body=metrics.text(), headers={"Content-Type": CONTENT_TYPE})
+
+    app = web.Application()
+    app.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", exposition)])
+    return app
+
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+async def serve(options: argparse.Namespace) -> None:
+    """Run until SIGTERM or SIGINT."""
+    from drover.handlers import Handlers
+    from drover.loop import Loop
+    from drover.metrics import Metrics
+    from drover.watching.client import Client
+    from drover.watching.store import Store
+
+    stop = asyncio.Event()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(each, stop.set)
+    client, store, metrics = Client(), Store(), Metrics()
+    await client.open(options.kubeconfig)
+    loop = Loop(client, store, metrics)
+    handlers = Handlers(loop.deliver, kubeconfig=options.kubeconfig, debug=options.log_level == "debug")
+    runner = web.AppRunner(probes(loop, metrics), access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, options.http_host, options.http_port)
+    await site.start()
+    log.info("probes and metrics at %s", runner.addresses)
+    handlers.start()
+    working = asyncio.create_task(loop.run(), name="loop")
+    waiting = asyncio.create_task(stop.wait(), name="stop")
+    await asyncio.wait({working, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    log.info("stopping")
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+    await handlers.stop()
+    await runner.cleanup()
+    await client.close()
+    if not stop.is_set():
+        working.result()
+
+
+def main(argv: list[str] | None = None) -> None:
+    """The console script.
+
+    numpy is loaded after this has set how many threads its BLAS may keep: the planner needs none of them, and each
+    costs memory. Garbage is collected seldom: what decoding makes is freed by reference counts.
+    """
+    options = arguments(argv)
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    log_to_stderr(options.log_level, options.log_format)
+    gc.set_threshold(100_000, 50, 100)
+    asyncio.run(serve(options))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Which VMs move where and why not: Snapshot -> Proposal. Pure: no clock, no I/O."""

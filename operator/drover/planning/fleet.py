@@ -1,0 +1,120 @@
+"""The nodes as placement sees them: what is free on each, and who may not use it.
+
+Everything that is there or on its way is counted: every pod that is not terminal, on both hosts while a VM moves, and
+every migration in flight whose target pod is not bound yet.
+"""
+
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drover.facts.index import Index
+from drover.facts.kubevirt import HOSTNAME, VMI, VMIM
+from drover.facts.node import Node
+from drover.facts.pod import Pod
+from drover.facts.quantity import Resources, total
+from drover.facts.snapshot import Snapshot
+from drover.planning.vmclass import GUEST_MEMORY, VMClass, classify, demand
+
+Amounts = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(slots=True)
+class Fleet:
+    """The nodes in the order of their names; `free` is int64[nodes, resources] and shrinks as placement proceeds."""
+
+    nodes: tuple[Node, ...]
+    resources: tuple[str, ...]
+    free: Amounts
+    allocatable: Amounts
+    taken: Mapping[str, str]
+    """Nodes that are in maintenance or being evacuated, with the object that does it."""
+    position: Mapping[str, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.position = {node.name: n for n, node in enumerate(self.nodes)}
+
+    def vector(self, amounts: Mapping[str, int]) -> Amounts:
+        """Amounts as a row over `resources`. A resource no node offers makes the row impossible to fit."""
+        row = np.array([amounts.get(name, 0) for name in self.resources], dtype=np.int64)
+        missing = any(amount > 0 and name not in self.resources for name, amount in amounts.items())
+        return np.full_like(row, np.iinfo(np.int64).max) if missing else row
+
+    def take(self, node: int, amounts: Amounts) -> None:
+        self.free[node] -= amounts
+
+    def copy(self) -> "Fleet":
+        """The same fleet, to be filled independently."""
+        return Fleet(self.nodes, self.resources, self.free.copy(), self.allocatable, self.taken)
+
+
+def build(snapshot: Snapshot, index: Index, taken: Mapping[str, str], only: str | None = None) -> Fleet:
+    """The fleet of a snapshot, or the one node of it that is asked about."""
+    nodes = tuple(sorted((n for n in snapshot.nodes.values() if only in (None, n.name)), key=lambda node: node.name))
+    capacity = [_capacity(node) for node in nodes]
+    names = tuple(sorted({name for row in capacity for name in row}))
+    allocatable = np.array([[row.get(n, 0) for n in names] for row in capacity], dtype=np.int64)
+    allocatable = allocatable.reshape(len(nodes), len(names))
+    fleet = Fleet(nodes, names, allocatable.copy(), allocatable, taken)
+    for name, amounts in _used(snapshot, index, fleet.position).items():
+        fleet.take(fleet.position[name], np.array([amounts.get(r, 0) for r in names], dtype=np.int64))
+    return fleet
+
+
+def _capacity(node: Node) -> Resources:
+    amounts = node.allocatable()
+    return {**amounts, GUEST_MEMORY: amounts.get("memory", 0)}
+
+
+def _used(snapshot: Snapshot, index: Index, wanted: Container[str]) -> dict[str, Resources]:
+    """What is taken on each of the wanted nodes, in one pass over pods and migrations."""
+    parts: dict[str, list[Resources]] = {}
+    for pod in snapshot.pods.values():
+        if pod.node in wanted and not pod.terminal:
+            parts.setdefault(pod.node, []).append(demand(index.vmis_by_uid.get(pod.vmi_uid), pod))
+    for node, amounts in inbound(snapshot, index):
+        if node in wanted:
+            parts.setdefault(node, []).append(amounts)
+    return {node: total(each) for node, each in parts.items()}
+
+
+def inbound(snapshot: Snapshot, index: Index) -> Iterable[tuple[str, Resources]]:
+    """The demands of migrations in flight towards a node that no bound target pod stands for yet."""
+    by_hostname = {n.labels.get(HOSTNAME, n.name): n.name for n in snapshot.nodes.values()}
+    for vmims in index.in_flight.values():
+        for vmim in vmims:
+            node, vmi = by_hostname.get(vmim.pinned_to), snapshot.vmis.get(vmim.vmi_key)
+            if node is None or vmi is None or _bound(index.targets.get(vmim.uid)) or vmi.node == node:
+                continue
+            pod = index.source_pod(vmi)
+            if pod is not None:
+                yield node, demand(vmi, pod)
+
+
+def _bound(target: Pod | None) -> bool:
+    return target is not None and bool(target.node)
+
+
+def class_of(vmi: VMI, snapshot: Snapshot, index: Index) -> VMClass | None:
+    """The VM's class, or None while no pod of it runs on its node."""
+    pod = index.source_pod(vmi)
+    if pod is None:
+        return None
+    kubevirt = snapshot.kubevirt
+    return classify(vmi, pod, snapshot.node(vmi.node), kubevirt.node_selectors if kubevirt else {})
+
+
+def towards(vmim: VMIM, snapshot: Snapshot, index: Index) -> str:
+    """The node a migration goes to, or the empty string while nobody knows."""
+    vmi = snapshot.vmis.get(vmim.vmi_key)
+    state = vmi.state_of(vmim.uid) if vmi is not None else None
+    if state is not None and state.target_node:
+        return state.target_node
+    target = index.targets.get(vmim.uid)
+    if target is not None and target.node:
+        return target.node
+    pinned = vmim.pinned_to
+    return next((n.name for n in snapshot.nodes.values() if pinned and n.labels.get(HOSTNAME, n.name) == pinned), "")

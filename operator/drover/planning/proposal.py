@@ -1,0 +1,178 @@
+"""What is to move where: a Proposal for each goal, in a fixed order, each on the fleet the previous one left."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from drover.api.plan import MigrationPlan
+from drover.facts.index import Index, index
+from drover.facts.kubevirt import VMI
+from drover.facts.snapshot import Snapshot
+from drover.planning import checks, fleet, placement
+from drover.planning.candidates import resolve_nodes
+from drover.planning.vmclass import VMClass, pins_host
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What a plan wants now: empty `sources`, move `vmis`. `avoid` are the nodes the scheduler refused, by VMI UID."""
+
+    plan: MigrationPlan
+    sources: frozenset[str]
+    vmis: tuple[VMI, ...]
+    avoid: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    @property
+    def tentative(self) -> bool:
+        """Whether it takes room from nobody: a dry run, or a plan that starts nothing now."""
+        return self.plan.spec.mode == "DryRun" or self.plan.spec.paused
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A VM (by VMI UID), the node it is on, the node it is to go to, and why that one."""
+
+    vm: str
+    source: str
+    target: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A VM (by VMI UID) without a target; `eligible`: only room is missing."""
+
+    vm: str
+    eligible: bool
+    message: str
+    suggestion: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """`assignments` and `refused` by VMI UID; `hash` covers the goal, the VMs and the allowed targets, nothing that
+    changes with load or time."""
+
+    hash: str
+    assignments: Mapping[str, Assignment] = field(default_factory=dict)
+    refused: Mapping[str, Refused] = field(default_factory=dict)
+
+
+Proposals = Mapping[str, Proposal]
+"""By plan UID."""
+
+
+def propose(goals: Sequence[Goal], snapshot: Snapshot, taken: Mapping[str, str], previous: Proposals) -> Proposals:
+    """A proposal for every goal. `taken` are the nodes in maintenance or being evacuated, with the object that does it.
+
+    Goals that move come first and share the fleet; tentative ones see what those leave, each for itself.
+    """
+    relations = index(snapshot)
+    shared = fleet.build(snapshot, relations, taken)
+    result: dict[str, Proposal] = {}
+    for goal in sorted(goals, key=lambda goal: goal.tentative):
+        ground = shared.copy() if goal.tentative else shared
+        before = previous.get(goal.plan.uid)
+        result[goal.plan.uid] = _one(goal, snapshot, relations, ground, before)
+    return result
+
+
+def _one(goal: Goal, snapshot: Snapshot, relations: Index, ground: fleet.Fleet, before: Proposal | None) -> Proposal:
+    barred = barred_for(goal.plan, goal.sources, snapshot, ground.taken)
+    kept = {uid: a.target for uid, a in before.assignments.items()} if before is not None else {}
+    movers: list[placement.Mover] = []
+    refused: dict[str, Refused] = {}
+    for vmi in goal.vmis:
+        vm_class = fleet.class_of(vmi, snapshot, relations)
+        if vm_class is None:
+            refused[vmi.uid] = Refused(
+                vmi.uid, True, "no launcher pod of it runs on its node", "see why it does not run"
+            )
+            continue
+        avoid = goal.avoid.get(vmi.uid, frozenset())
+        movers.append(placement.Mover(vmi.uid, vm_class, bars(vmi, relations, avoid), kept.get(vmi.uid, "")))
+    sources = {vmi.uid: vmi.node for vmi in goal.vmis}
+    assignments: dict[str, Assignment] = {}
+    classes = {mover.uid: mover.vm_class for mover in movers}
+    for uid, answer in placement.place(movers, ground, barred).items():
+        if isinstance(answer, placement.Placed):
+            assignments[uid] = Assignment(uid, sources[uid], answer.target, answer.why)
+        else:
+            refused[uid] = _refused(uid, answer, classes[uid])
+    return Proposal(_hash(goal, barred, snapshot), assignments, refused)
+
+
+def _refused(uid: str, answer: placement.Unplaced, vm_class: VMClass) -> Refused:
+    host = pins_host(vm_class)
+    if host is not None and not answer.eligible:
+        return Refused(
+            uid,
+            False,
+            f"its nodeSelector pins it to the host {host}",
+            "remove kubernetes.io/hostname from the VM's nodeSelector, or shut it down for the maintenance",
+        )
+    return Refused(uid, answer.eligible, answer.message, answer.suggestion)
+
+
+def bars(vmi: VMI, relations: Index, avoid: Iterable[str]) -> dict[str, str]:
+    """Nodes this VM may not go to: where pods of it are (required anti-affinity to itself), where it was refused."""
+    result = dict.fromkeys(avoid, checks.REJECTED)
+    result |= {pod.node: "still has a pod of it" for pod in relations.pods_of(vmi) if pod.node}
+    result[vmi.node] = checks.IS_SOURCE
+    return result
+
+
+def barred_for(
+    plan: MigrationPlan, sources: frozenset[str], snapshot: Snapshot, taken: Mapping[str, str]
+) -> dict[str, str]:
+    """Nodes no VM of the plan may go to, each with the reason in words."""
+    result = {name: f"{checks.TAKEN} ({by})" for name, by in taken.items()}
+    targets = plan.spec.targets
+    if targets is not None and targets.nodes is not None:
+        allowed = set(resolve_nodes(targets.nodes, snapshot).names)
+        result |= {n.name: checks.EXCLUDED for n in snapshot.nodes.values() if n.name not in allowed}
+    if targets is not None and targets.exclude is not None:
+        result |= dict.fromkeys(resolve_nodes(targets.exclude, snapshot).names, checks.EXCLUDED)
+    return result | dict.fromkeys(sources, "is to be emptied by this plan")
+
+
+def _hash(goal: Goal, barred: Mapping[str, str], snapshot: Snapshot) -> str:
+    spec = goal.plan.spec
+    allowed = sorted(n.name for n in snapshot.nodes.values() if barred.get(n.name) != checks.EXCLUDED)
+    goal_parts = spec.model_dump(mode="json", include={"evacuate", "virtual_machines", "targets", "non_migratable"})
+    text = json.dumps([goal_parts, sorted(vmi.uid for vmi in goal.vmis), allowed], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def static_homes(vmi: VMI, snapshot: Snapshot, relations: Index) -> tuple[VMClass | None, tuple[str, ...]]:
+    """The VM's class and the nodes it may go to as far as labels, taints and conditions say."""
+    vm_class = fleet.class_of(vmi, snapshot, relations)
+    if vm_class is None:
+        return None, ()
+    nodes = sorted(snapshot.nodes.values(), key=lambda node: node.name)
+    codes = checks.static(vm_class, nodes)
+    return vm_class, tuple(node.name for node, code in zip(nodes, codes, strict=True) if code == checks.FITS)
+
+
+def admits(
+    vmi: VMI, node: str, plan: MigrationPlan, sources: frozenset[str], seen: Snapshot, taken: Mapping[str, str]
+) -> str | None:
+    """Why the VM may not go to this node now, in words that follow "the node", or None if it may.
+
+    The same checks and the same counting as placement, on a fresh snapshot: asked again before every dispatch.
+    """
+    relations = index(seen)
+    vm_class = fleet.class_of(vmi, seen, relations)
+    if vm_class is None:
+        return "cannot be judged: no launcher pod of the VM runs on its node"
+    ground = fleet.build(seen, relations, taken, only=node)
+    position = ground.position.get(node)
+    if position is None:
+        return "does not exist"
+    forbidden = bars(vmi, relations, ()) | barred_for(plan, sources, seen, taken)
+    refusal = forbidden.get(node) or checks.explain(vm_class, ground.nodes[position])
+    if refusal is not None:
+        return refusal
+    row = ground.vector(dict(vm_class.requests))
+    return None if checks.has_room(row, ground)[position] else checks.shortage(row, ground, position)

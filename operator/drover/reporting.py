@@ -1,0 +1,68 @@
+"""Which statuses are to be written now: those that say something new, at most one a second an object."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from drover.api.maintenance import MaintenanceStatus, NodeMaintenance
+from drover.api.plan import MigrationPlan, PlanStatus
+from drover.facts.snapshot import Snapshot
+from drover.running.actions import Decision
+
+Ours = MigrationPlan | NodeMaintenance
+Status = PlanStatus | MaintenanceStatus
+
+REFRESH = timedelta(seconds=45)
+"""A status of something unfinished is written again after this, so that it is never older than a minute."""
+AT_MOST_EVERY = timedelta(seconds=1)
+"""A status is not written more often than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Statuses to write now, and when the next one will be."""
+
+    now: tuple[tuple[Ours, Status], ...]
+    later: datetime | None
+
+
+def due(decision: Decision, snapshot: Snapshot, written: Mapping[str, datetime], now: datetime) -> Due:
+    """What has to be written. `written` is when each object's status was written last, by UID."""
+    ready: list[tuple[Ours, Status]] = []
+    later: list[datetime] = []
+    for thing, status in _pairs(decision, snapshot):
+        at = _at(thing.status, status, written.get(thing.metadata.uid), now)
+        if at is not None and at <= now:
+            ready.append((thing, status))
+        elif at is not None:
+            later.append(at)
+    return Due(tuple(ready), min(later, default=None))
+
+
+def _pairs(decision: Decision, snapshot: Snapshot) -> Iterable[tuple[Ours, Status]]:
+    for name, plan_status in decision.plans.items():
+        plan = snapshot.plan(name)
+        if plan is not None:
+            yield plan, plan_status
+    for name, status in decision.maintenances.items():
+        maintenance = snapshot.maintenances.get(("", name))
+        if maintenance is not None:
+            yield maintenance, status
+
+
+def _at(before: Status, after: Status, last: datetime | None, now: datetime) -> datetime | None:
+    """When the status is to be written, if at all."""
+    if _without_time(before) != _without_time(after):
+        return max(now, last + AT_MOST_EVERY) if last is not None else now
+    if _settled(after) or before.observed_at is None:
+        return None
+    return before.observed_at + REFRESH
+
+
+def _without_time(status: Status) -> Status:
+    return status.model_copy(update={"observed_at": None})
+
+
+def _settled(status: Status) -> bool:
+    """Whether nothing is unfinished, so that an old observedAt misleads nobody."""
+    return status.phase in ("Succeeded", "Withdrawn", "InMaintenance")

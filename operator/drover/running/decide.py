@@ -1,0 +1,192 @@
+"""One round's decision over all plans and maintenances together: what is done now, what is said, when to look again.
+
+Pure and level-triggered: the same facts give the same decision, and a decision that was lost is made again.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import msgspec
+
+from drover.api.plan import PlanStatus, Run
+from drover.api.reasons import EventReason
+from drover.api.shared import FINALIZER, Finding
+from drover.facts.index import index
+from drover.facts.node import Before, before
+from drover.facts.snapshot import Snapshot
+from drover.planning.proposal import Goal, Proposal, Proposals
+from drover.running import ledger, maintenance, preflight, slots, status
+from drover.running.actions import Action, Cordon, Decision, ObjectRef, SetFinalizer, Tell, Uncordon
+from drover.running.dispatch import Round, backoff, dispatch
+from drover.running.endings import Endings, endings
+from drover.running.move import Move
+from drover.running.nodes import (
+    Standing,
+    ended,
+    find,
+    is_undone,
+    maintenances_in_order,
+    owned_plan_name,
+    reference,
+    stand,
+)
+from drover.running.progress import is_left
+from drover.running.views import View, views
+
+
+def goals(snapshot: Snapshot, now: datetime) -> tuple[tuple[Goal, ...], Standing]:
+    """What every plan wants placed now, and who holds which node: the input of `propose`."""
+    relations = index(snapshot)
+    seen = views(snapshot, relations)
+    wanted = tuple(_goal(view, now) for view in seen if not view.finished and not view.withdrawn)
+    return wanted, stand(snapshot, _undoing(seen, snapshot))
+
+
+def _goal(view: View, now: datetime) -> Goal:
+    movers = [case for case in view.cases if case.to_move and not case.in_flight and case.vmi is not None]
+    return Goal(
+        plan=view.plan,
+        sources=view.source_set,
+        vmis=tuple(case.vmi for case in movers if case.vmi is not None and case.vmi.not_migratable() is None),
+        avoid={case.uid: ledger.refused_targets(case.record, now) for case in movers},
+    )
+
+
+def decide(snapshot: Snapshot, proposals: Proposals, now: datetime) -> Decision:
+    """The decision of a round."""
+    relations = index(snapshot)
+    seen = views(snapshot, relations)
+    standing = stand(snapshot, _undoing(seen, snapshot))
+    shared = Round(snapshot, relations, now, slots.count(snapshot, relations))
+    actions: list[Action] = list(_cordons(snapshot, standing, now))
+    plans: dict[str, PlanStatus] = {}
+    for view in seen:
+        done, said = _plan(view, proposals.get(view.plan.uid), standing, shared)
+        actions += done
+        plans[view.plan.name] = said
+    maintenances = {}
+    for each in maintenances_in_order(snapshot):
+        scene = maintenance.scene(each, snapshot, relations, standing, plans)
+        result = maintenance.run(scene, snapshot, now)
+        actions += result.actions
+        actions += _phase_told(reference(each), each.status.phase, result.status.phase, result.status.reason, now)
+        maintenances[each.name] = result.status
+    return Decision(tuple(_not_backed_off(actions, shared)), plans, maintenances, min(shared.wake, default=None))
+
+
+def _not_backed_off(actions: Iterable[Action], shared: Round) -> Iterable[Action]:
+    """Without what the API server refused a moment ago; status shows the refusal meanwhile."""
+    for action in actions:
+        refusal = shared.snapshot.refusals.get(action.key)
+        until = backoff(refusal) if refusal is not None else shared.now
+        if until > shared.now:
+            shared.wake.append(until)
+        else:
+            yield action
+
+
+def _undoing(seen: Iterable[View], snapshot: Snapshot) -> frozenset[str]:
+    """Objects whose migrations have to end before their cordon may go."""
+    busy = {view.plan.name: view for view in seen if view.flying}
+    plans = {view.plan.uid for view in busy.values() if is_undone(view.plan) or view.owner_ended}
+    owners = {each.uid for each in snapshot.maintenances.values() if is_undone(each) and owned_plan_name(each) in busy}
+    return frozenset(plans | owners)
+
+
+def _plan(view: View, proposal: Proposal | None, standing: Standing, shared: Round) -> tuple[list[Action], PlanStatus]:
+    """The actions of one plan and its status."""
+    snapshot, now = shared.snapshot, shared.now
+    kubevirt = snapshot.kubevirt
+    limits = slots.allowed(view.plan.spec.limits, kubevirt) if kubevirt is not None else None
+    found = preflight.blockers(view, snapshot)
+    hold = preflight.start_hold(view, found, snapshot)
+    finished = endings(view, snapshot, shared.index, now)
+    shared.wake += finished.wake
+    moves, starts = dispatch(view, proposal, limits, hold, shared)
+    run = _run(view, hold, moves, found, finished, snapshot, now)
+    keys = [f"finalizer {view.plan.uid}", *(f"report {name}" for name in view.ledger.reports)]
+    keys += [f"cordon {name}" for name in view.sources.names]
+    findings = [*found, *preflight.notes(view, limits, snapshot), *preflight.refusals(keys, snapshot)]
+    restored = not view.flying and not _marked(view, snapshot, standing)
+    facts = status.Facts(view, run, moves, proposal, hold, findings, restored)
+    said = status.render(facts, now)
+    actions: list[Action] = [*starts, *ledger.save(view.ledger, finished.records.values()), *finished.cancels]
+    actions += finished.tells
+    actions += _finalizer(view, restored, finished)
+    actions += _phase_told(view.ref, view.plan.status.phase, said.phase, said.reason, now)
+    return actions, said
+
+
+def _run(
+    view: View,
+    hold: preflight.Hold | None,
+    moves: list[Move],
+    found: list[Finding],
+    finished: Endings,
+    snapshot: Snapshot,
+    now: datetime,
+) -> Run | None:
+    """The run as it is to be stored: started when nothing holds it and our finalizer is on, finished when all is done
+    and verified and on record."""
+    stored = view.plan.status.run
+    if view.run is None:
+        starts = hold is None and FINALIZER in view.plan.metadata.finalizers
+        return Run(id=view.run_id, started_at=now, resolved_nodes=view.sources.names) if starts else stored
+    if view.finished or hold is not None or finished.records or not _all_done(view, moves, found):
+        return view.run
+    return view.run.model_copy(update={"finished_at": now})
+
+
+def _all_done(view: View, moves: list[Move], found: list[Finding]) -> bool:
+    """Everything asked for is off its source, verified; what is left on purpose does not count."""
+    if view.flying or view.lingering or any(each.severity == "Blocker" for each in found):
+        return False
+    return all(move.step == "Done" or is_left(move, view) for move in moves)
+
+
+def _marked(view: View, snapshot: Snapshot, standing: Standing) -> bool:
+    """Whether a node still carries this plan's cordon and nobody else keeps it."""
+    return any(
+        (was := before(node)) is not None and was.uid == view.plan.uid and node.name not in standing.cordons
+        for node in snapshot.nodes.values()
+    )
+
+
+def _finalizer(view: View, restored: bool, finished: Endings) -> list[Action]:
+    present = FINALIZER in view.plan.metadata.finalizers
+    if view.plan.metadata.deleting:
+        over = restored and not finished.records and not finished.cancels
+        return [SetFinalizer(view.ref, False)] if present and over else []
+    wanted = not view.dry and not view.withdrawn
+    return [SetFinalizer(view.ref, True)] if wanted and not present else []
+
+
+def _cordons(snapshot: Snapshot, standing: Standing, now: datetime) -> Iterable[Action]:
+    """Nodes to take and to give back. A node that carries our mark and that nobody wants any more goes back to what
+    the mark says it was."""
+    for node in snapshot.nodes.values():
+        was, by = before(node), standing.cordons.get(node.name)
+        if by is None and was is not None:
+            yield Uncordon(node.name, was.unschedulable)
+        elif by is not None and (was is None or not node.cordoned) and _may_take(by, was is not None, snapshot):
+            mark = was or Before(
+                unschedulable=node.cordoned, since=now.isoformat(timespec="seconds"), by=str(by), uid=by.uid
+            )
+            yield Cordon(node.name, by, msgspec.json.encode(mark).decode())
+            yield Tell(by, "Normal", EventReason.CORDONED, f"cordons {node.name}", f"{node.name}-{now:%Y%m%d%H%M}")
+
+
+def _may_take(by: ObjectRef, held: bool, snapshot: Snapshot) -> bool:
+    """Our finalizer comes first, so that the way back is certain; a pause before the beginning takes nothing."""
+    thing = find(by.uid, snapshot)
+    if thing is None or (ended(thing) and not held) or FINALIZER not in thing.metadata.finalizers:
+        return False
+    return held or not thing.spec.paused
+
+
+def _phase_told(about: ObjectRef, was: object, phase: object, reason: str | None, now: datetime) -> list[Action]:
+    if phase is None or was == phase:
+        return []
+    kind = "Warning" if phase in ("Blocked", "Held", "Halted") else "Normal"
+    message = f"{was or 'new'} -> {phase}: {reason}"
+    return [Tell(about, kind, EventReason.PHASE_CHANGED, message, f"{phase}-{now:%Y%m%d%H%M%S}")]  # type: ignore[arg-type]  # one of two literals

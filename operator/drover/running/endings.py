@@ -1,0 +1,266 @@
+"""Attempts that ended, or that we end: what goes into a VM's record, before KubeVirt can collect the migration.
+
+An attempt of ours that is to be cancelled is first recorded as Cancelling or Rejecting and only deleted when that is
+stored, so that nothing is lost whatever happens in between.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from drover.api.reasons import EventReason, Outcome
+from drover.api.report import Attempt, Record, RejectedTarget
+from drover.api.shared import Verify
+from drover.facts.duration import duration, words
+from drover.facts.index import Index
+from drover.facts.kubevirt import FINAL, HANDED_OFF, UNSTARTED, VMIM, MigrationState
+from drover.facts.snapshot import Snapshot
+from drover.planning.fleet import towards
+from drover.planning.proposal import static_homes
+from drover.running import ledger, move
+from drover.running.actions import CancelMigration, ObjectRef, Tell
+from drover.running.names import digest
+from drover.running.views import Case, View
+
+REJECTED_AFTER = timedelta(seconds=3)
+"""The scheduler's no is believed after this: a moment for its own caches."""
+STALLED_AFTER = timedelta(minutes=2)
+"""KubeVirt has no time-out for a migration without a target pod (migration.go, phase Pending): this one is ours."""
+NO_REASON = "KubeVirt gave no reason; the Events of the migration may"
+
+
+@dataclass(slots=True)
+class Endings:
+    """What a plan's attempts need: records to store, migrations to delete, Events to tell, when to look again."""
+
+    records: dict[str, Record]
+    cancels: list[CancelMigration]
+    tells: list[Tell]
+    wake: list[datetime]
+
+
+def endings(view: View, snapshot: Snapshot, index: Index, now: datetime) -> Endings:
+    """All that ended or is to be ended in the plan's run."""
+    result = Endings({}, [], [], [])
+    for case in view.cases:
+        _case(case, view, snapshot, index, now, result)
+    return result
+
+
+def _case(case: Case, view: View, snapshot: Snapshot, index: Index, now: datetime, result: Endings) -> None:
+    record = case.record or Record(namespace=case.namespace, name=case.name, uid=case.uid, outcome=Outcome.CANCELLING)
+    updated = _ended(case, record, snapshot, index, now) or _to_end(case, record, view, snapshot, index, now, result)
+    updated = _verified(case, updated or record, view, index, now, result) or updated
+    if updated is not None and updated != case.record:
+        result.records[case.uid] = updated
+        result.tells.extend(_tell(case, updated, view))
+    _cancel(case, result)
+
+
+def _ended(case: Case, record: Record, snapshot: Snapshot, index: Index, now: datetime) -> Record | None:
+    """The record with the end of the case's last migration, if it ended and that is news."""
+    vmim = case.vmim
+    if vmim is None:
+        return _orphaned(case, record, now)
+    gone = vmim.metadata.namespace and (vmim.metadata.namespace, vmim.name) not in snapshot.vmims
+    if not vmim.final and not gone:
+        return None
+    known = next((a for a in record.attempts if a.number == vmim.attempt), None)
+    if known is not None and known.outcome not in ledger.OPEN and not _has_better_reason(known, case):
+        return None
+    outcome, error = _verdict(vmim, move.state_of(case), known)
+    return ledger.with_attempt(record, _attempt(case, vmim, outcome, error, snapshot, index, now))
+
+
+def _orphaned(case: Case, record: Record, now: datetime) -> Record | None:
+    """The record with the end of an attempt that was being cancelled when its migration went and nobody saw how."""
+    last = record.attempts[-1] if record.attempts else None
+    if last is None or last.outcome not in ledger.OPEN:
+        return None
+    state = case.vmi.state_of(last.uid) if case.vmi is not None else None
+    if state is not None and state.completed and not state.failed:
+        return ledger.with_attempt(record, last.model_copy(update={"outcome": Outcome.SUCCEEDED, "error": None}))
+    outcome = Outcome.REJECTED if last.outcome is Outcome.REJECTING else Outcome.CANCELLED
+    return ledger.with_attempt(record, last.model_copy(update={"outcome": outcome, "ended_at": now}))
+
+
+def _has_better_reason(known: Attempt, case: Case) -> bool:
+    """KubeVirt writes the reason of a failure after the failure: it is added when it comes."""
+    state = move.state_of(case)
+    return known.error == NO_REASON and state is not None and bool(state.failure_reason)
+
+
+def _verdict(vmim: VMIM, state: MigrationState | None, known: Attempt | None) -> tuple[Outcome, str | None]:
+    """How it ended. A migration that vanished is judged by the VMI's state (kubevirt.md 12.1, terminal detection)."""
+    completed = state is not None and state.completed and not state.failed
+    if vmim.phase == "Succeeded" or (not vmim.final and completed):
+        return Outcome.SUCCEEDED, None
+    if known is not None and known.outcome is Outcome.REJECTING:
+        return Outcome.REJECTED, known.error
+    if known is not None and known.outcome is Outcome.CANCELLING:
+        return Outcome.CANCELLED, known.error
+    if vmim.deleting or (not vmim.final and not (state is not None and state.failed)):
+        return Outcome.CANCELLED_BY_OTHERS, "somebody deleted the migration"
+    return Outcome.FAILED, (state.failure_reason if state is not None else "") or NO_REASON
+
+
+def _to_end(
+    case: Case, record: Record, view: View, snapshot: Snapshot, index: Index, now: datetime, result: Endings
+) -> Record | None:
+    """The record with an attempt we are about to end: withdrawn, refused by the scheduler, or never begun."""
+    vmim = case.vmim
+    if vmim is None or vmim.final or vmim.deleting or _open(case) or move.switched_over(case):
+        return None
+    if view.withdrawn:
+        why = "the plan was deleted" if view.plan.metadata.deleting else "the plan was withdrawn"
+        return _with_open(case, vmim, record, Outcome.CANCELLING, why, snapshot, index, now)
+    refusal = _refused(vmim, index, now, result)
+    if refusal is not None:
+        record = ledger.with_rejection(record, RejectedTarget(node=vmim.pinned_to, at=now, message=refusal[:1024]))
+        return _with_open(case, vmim, record, Outcome.REJECTING, refusal, snapshot, index, now)
+    stalled = _stalled(vmim, index, now, result)
+    if stalled is not None:
+        return _with_open(case, vmim, record, Outcome.REJECTING, stalled, snapshot, index, now)
+    return None
+
+
+def _open(case: Case) -> bool:
+    assert case.vmim is not None
+    attempts = case.record.attempts if case.record else ()
+    return any(a.number == case.vmim.attempt and a.outcome in ledger.OPEN for a in attempts)
+
+
+def _with_open(
+    case: Case, vmim: VMIM, record: Record, outcome: Outcome, why: str, snapshot: Snapshot, index: Index, now: datetime
+) -> Record:
+    return ledger.with_attempt(record, _attempt(case, vmim, outcome, why, snapshot, index, now))
+
+
+def _refused(vmim: VMIM, index: Index, now: datetime, result: Endings) -> str | None:
+    """The scheduler's words, when it has refused the target pod for a moment."""
+    pod = index.targets.get(vmim.uid)
+    if pod is None or pod.node or vmim.phase in HANDED_OFF:
+        return None
+    message = pod.unschedulable()
+    created = pod.metadata.creation_timestamp
+    if message is None or created is None:
+        return None
+    if now < created + REJECTED_AFTER:
+        result.wake.append(created + REJECTED_AFTER)
+        return None
+    return message
+
+
+def _stalled(vmim: VMIM, index: Index, now: datetime, result: Endings) -> str | None:
+    created = vmim.metadata.creation_timestamp
+    if vmim.phase not in UNSTARTED or vmim.uid in index.targets or created is None:
+        return None
+    if now < created + STALLED_AFTER:
+        result.wake.append(created + STALLED_AFTER)
+        return None
+    return f"KubeVirt made no target pod within {words(STALLED_AFTER)}: {vmim.blocked_by() or 'no condition says why'}"
+
+
+def _attempt(
+    case: Case, vmim: VMIM, outcome: Outcome, error: str | None, snapshot: Snapshot, index: Index, now: datetime
+) -> Attempt:
+    state = move.state_of(case)
+    ended = next((t for phase in FINAL if (t := vmim.entered(phase)) is not None), None)
+    last = case.record.attempts[-1] if case.record and case.record.attempts else None
+    queued = last.ended_at if last is not None and last.number != vmim.attempt else None
+    return Attempt(
+        number=vmim.attempt,
+        migration=vmim.name,
+        uid=vmim.uid,
+        source=move.source_of(case) or "unknown",
+        target=towards(vmim, snapshot, index) or vmim.pinned_to or "unknown",
+        why=vmim.metadata.annotations.why or None,
+        outcome=outcome,
+        ended_at=ended or now,
+        mode=(state.mode or None) if state is not None else None,
+        steps=move.steps_of(vmim, state, queued),
+        error=error[:1024] if error else None,
+        fingerprint=fingerprint(case, snapshot, index),
+    )
+
+
+def fingerprint(case: Case, snapshot: Snapshot, index: Index) -> str:
+    """Of what the VM asks and of the nodes that could take it but for their room: a change is new hope."""
+    if case.vmi is None:
+        return ""
+    vm_class, homes = static_homes(case.vmi, snapshot, index)
+    return digest(vm_class, homes)
+
+
+def _verified(case: Case, record: Record, view: View, index: Index, now: datetime, result: Endings) -> Record | None:
+    """The record with the verdict on a migration KubeVirt called a success: the VMI is Ready on the target, and its
+    source pod has ended. A late yes is still a yes."""
+    if not record.attempts or record.outcome not in (Outcome.SUCCEEDED, Outcome.VERIFICATION_FAILED):
+        return None
+    last = record.attempts[-1]
+    lacking = _lacking(case, last, index)
+    if lacking is None:
+        steps = (last.steps.model_copy(update={"done": now})) if last.steps else None
+        done = last.model_copy(update={"outcome": Outcome.DONE, "steps": steps, "error": None})
+        return ledger.with_attempt(record, done)
+    limit = (last.ended_at or now) + duration((view.plan.spec.verify or Verify()).timeout)
+    if now < limit:
+        result.wake.append(limit)
+        return None
+    error = f"not verified within {(view.plan.spec.verify or Verify()).timeout}: {lacking}"
+    if record.outcome is Outcome.VERIFICATION_FAILED and last.error == error:
+        return None
+    return ledger.with_attempt(record, last.model_copy(update={"outcome": Outcome.VERIFICATION_FAILED, "error": error}))
+
+
+def _lacking(case: Case, last: Attempt, index: Index) -> str | None:
+    """What a success still lacks, or None. A VM that has ended since lacks nothing: there is none left to be unwell."""
+    vmi = case.vmi
+    if vmi is None or vmi.final:
+        return None
+    if vmi.node == last.source:
+        return f"the VMI is still on {last.source}"
+    if any(pod.node == last.source for pod in index.pods_of(vmi)):
+        return f"its source pod on {last.source} has not ended"
+    return None if vmi.ready else "the VMI is not Ready"
+
+
+def _tell(case: Case, record: Record, view: View) -> Iterable[Tell]:
+    """Events for an attempt that ended, on the VMI (if it is there) and on the plan."""
+    last = record.attempts[-1]
+    before = next((a for a in case.record.attempts if a.number == last.number), None) if case.record else None
+    if before is not None and before.outcome is last.outcome:
+        return
+    told = _words(case, last)
+    if told is None:
+        return
+    kind, reason, message = told
+    once = f"{last.migration}-{last.outcome}"
+    if case.vmi is not None:
+        about = ObjectRef("VirtualMachineInstance", case.name, case.uid, case.namespace, "kubevirt.io/v1")
+        yield Tell(about, kind, reason, message, once)
+    yield Tell(view.ref, kind, reason, f"{case.key}: {message}", once)
+
+
+def _words(case: Case, last: Attempt) -> tuple[Literal["Normal", "Warning"], EventReason, str] | None:
+    where = f"from {last.source} to {last.target} (attempt {last.number})"
+    match last.outcome:
+        case Outcome.DONE:
+            return "Normal", EventReason.MIGRATION_ENDED, f"moved {where}, verified"
+        case Outcome.FAILED | Outcome.VERIFICATION_FAILED:
+            return "Warning", EventReason.MIGRATION_FAILED, f"migration {where} failed: {last.error}"
+        case Outcome.REJECTING:
+            return "Warning", EventReason.TARGET_REJECTED, f"migration {where} cannot begin: {last.error}"
+        case Outcome.CANCELLED | Outcome.CANCELLED_BY_OTHERS:
+            return "Normal", EventReason.MIGRATION_ENDED, f"migration {where} was cancelled: {last.error}"
+    return None
+
+
+def _cancel(case: Case, result: Endings) -> None:
+    """Delete what is recorded as ending. If it switched over in the meantime it is left to finish."""
+    vmim = case.vmim
+    if vmim is None or vmim.final or vmim.deleting or not _open(case) or move.switched_over(case):
+        return
+    attempt = next(a for a in (case.record.attempts if case.record else ()) if a.number == vmim.attempt)
+    result.cancels.append(CancelMigration(vmim.metadata.namespace, vmim.name, vmim.uid, attempt.error or ""))

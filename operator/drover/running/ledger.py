@@ -1,0 +1,143 @@
+"""What became of each VM's attempts in a run: read from the MigrationReports, the only memory that outlives a VMIM."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from drover.api.reasons import Outcome
+from drover.api.report import MAX_RECORDS, Attempt, MigrationReport, Record, RejectedTarget
+from drover.api.shared import FailurePolicy
+from drover.facts.duration import duration
+from drover.facts.snapshot import Snapshot
+from drover.running.actions import ObjectRef, SaveRecords
+from drover.running.names import jitter, report_name
+
+KEPT_ATTEMPTS = 20
+KEPT_REJECTIONS = 50
+LONGEST_BACKOFF = timedelta(minutes=10)
+REJECTION_HOLDS = timedelta(minutes=10)
+OPEN = frozenset({Outcome.CANCELLING, Outcome.REJECTING})
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The records of one run by VMI UID, and the reports they are in."""
+
+    plan: ObjectRef
+    run: str
+    records: Mapping[str, Record] = field(default_factory=dict)
+    reports: Mapping[str, MigrationReport] = field(default_factory=dict)
+    """By name."""
+
+    def record(self, vmi_uid: str) -> Record | None:
+        return self.records.get(vmi_uid)
+
+    def attempt(self, vmi_uid: str, number: int) -> Attempt | None:
+        record = self.records.get(vmi_uid)
+        return next((a for a in record.attempts if a.number == number), None) if record else None
+
+
+def read(plan: ObjectRef, run: str, snapshot: Snapshot) -> Ledger:
+    """The ledger of a run. A plan of the same name with another UID inherits nothing."""
+    mine = {
+        report.name: report
+        for report in snapshot.reports.values()
+        if report.spec.plan.uid == plan.uid and report.spec.run == run
+    }
+    records = {record.uid: record for report in mine.values() for record in report.status.records}
+    return Ledger(plan, run, records, mine)
+
+
+def save(ledger: Ledger, changed: Iterable[Record]) -> tuple[SaveRecords, ...]:
+    """The writes that bring these records into the reports, one per report: old VMs stay where they are, new ones fill
+    the last report and then the next."""
+    contents = {name: {r.uid: r for r in report.status.records} for name, report in ledger.reports.items()}
+    where = {uid: name for name, records in contents.items() for uid in records}
+    touched: set[str] = set()
+    for record in changed:
+        name = where.get(record.uid) or _place(ledger, contents)
+        contents.setdefault(name, {})[record.uid] = record
+        touched.add(name)
+    return tuple(
+        SaveRecords(name, ledger.plan, ledger.run, tuple(contents[name].values()), name in ledger.reports)
+        for name in sorted(touched)
+    )
+
+
+def _place(ledger: Ledger, contents: Mapping[str, Mapping[str, Record]]) -> str:
+    number = 0
+    while True:
+        name = report_name(ledger.plan.name, ledger.plan.uid, ledger.run, number)
+        if len(contents.get(name, ())) < MAX_RECORDS:
+            return name
+        number += 1
+
+
+def with_attempt(record: Record, attempt: Attempt) -> Record:
+    """The record after an attempt began to end or ended: the attempt's outcome becomes the VM's."""
+    others = [a for a in record.attempts if a.number != attempt.number]
+    attempts = sorted([*others, attempt], key=lambda a: a.number)[-KEPT_ATTEMPTS:]
+    return record.model_copy(update={"attempts": tuple(attempts), "outcome": attempts[-1].outcome})
+
+
+def with_rejection(record: Record, target: RejectedTarget) -> Record:
+    return record.model_copy(update={"rejected": (*record.rejected, target)[-KEPT_REJECTIONS:]})
+
+
+def refused_targets(record: Record | None, now: datetime) -> frozenset[str]:
+    """Targets the scheduler refused so lately that asking again would be noise: 10 minutes, doubled each time."""
+    if record is None:
+        return frozenset()
+    return frozenset(r.node for r in record.rejected if now < _holds_until(record, r.node))
+
+
+def _holds_until(record: Record, node: str) -> datetime:
+    times = [r.at for r in record.rejected if r.node == node]
+    return max(times) + REJECTION_HOLDS * (1 << min(len(times) - 1, 4))
+
+
+def next_release(record: Record | None, now: datetime) -> datetime | None:
+    """When the first of the refused targets may be asked again."""
+    if record is None:
+        return None
+    times = [_holds_until(record, r.node) for r in record.rejected]
+    return min((t for t in times if t > now), default=None)
+
+
+def failures(record: Record | None, fingerprint: str) -> int:
+    """Attempts that spent a retry since the VM's demands or eligible targets last changed."""
+    if record is None:
+        return 0
+    return sum(1 for a in _since_success(record) if a.outcome is Outcome.FAILED and a.fingerprint == fingerprint)
+
+
+def retries_spent(record: Record | None, fingerprint: str, policy: FailurePolicy) -> bool:
+    return failures(record, fingerprint) > policy.retries
+
+
+def backoff_until(record: Record | None, policy: FailurePolicy) -> datetime | None:
+    """When the next attempt may start: after each failure the wait doubles, up to 10 minutes, with jitter.
+
+    A target the scheduler refused costs no wait at first, as the next target is another one; from the third refusal in
+    a row it does, and so does an attempt KubeVirt never began.
+    """
+    if record is None or not record.attempts:
+        return None
+    recent = _since_success(record)
+    setbacks = [a for a in recent if a.outcome is Outcome.FAILED or a.outcome is Outcome.CANCELLED_BY_OTHERS]
+    refusals = [a for a in recent if a.outcome is Outcome.REJECTED]
+    count = len(setbacks) + max(0, len(refusals) - 2)
+    last = record.attempts[-1]
+    if count == 0 or last.ended_at is None:
+        return None
+    wait = duration(policy.backoff) * (1 << min(count - 1, 16))
+    return last.ended_at + min(wait, LONGEST_BACKOFF) * jitter(record.uid, last.number)
+
+
+def _since_success(record: Record) -> list[Attempt]:
+    recent: list[Attempt] = []
+    for attempt in reversed(record.attempts):
+        if attempt.outcome in (Outcome.SUCCEEDED, Outcome.DONE):
+            break
+        recent.append(attempt)
+    return recent

@@ -1,0 +1,234 @@
+"""What keeps a plan as a whole from starting: checked each round, said as findings."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from drover.api.plan import MigrationPlan
+from drover.api.reasons import FindingReason, Reason, WaitReason
+from drover.api.shared import Finding, Severity, Waiting
+from drover.facts.snapshot import Snapshot
+from drover.planning.candidates import kubevirt_nodes, max_nodes, resolve_nodes
+from drover.running.slots import Allowed
+from drover.running.views import View
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Why nothing of a plan may start now: `reason` for its phase, `waiting` for its VMs."""
+
+    reason: Reason
+    waiting: Waiting
+
+
+def brief(text: str, limit: int = 1000) -> str:
+    """A text that fits a status field."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def finding(
+    severity: Severity, reason: FindingReason, message: str, suggestion: str, about: tuple[str, ...] = ()
+) -> Finding:
+    return Finding(
+        severity=severity,
+        reason=reason,
+        message=brief(message),
+        suggestion=brief(suggestion) or None,
+        count=len(about) or None,
+        virtual_machines=about[:20] or None,
+    )
+
+
+def _hold(reason: Reason, wait: WaitReason, message: str, suggestion: str) -> Hold:
+    return Hold(reason, Waiting(reason=wait, message=brief(message), suggestion=brief(suggestion)))
+
+
+def cluster_hold(snapshot: Snapshot) -> Hold | None:
+    """Why nothing in the cluster may start: KubeVirt is not there or changing, or what we know is too old."""
+    missing = sorted(snapshot.absent & {"vmis", "vmims", "kubevirts"})
+    if missing or (snapshot.kubevirt is None and "kubevirts" not in snapshot.stale):
+        what = f"the API server does not serve {', '.join(missing)}" if missing else "there is no KubeVirt object"
+        return _hold(
+            Reason.KUBEVIRT_UNAVAILABLE,
+            WaitReason.KUBEVIRT_UNAVAILABLE,
+            f"KubeVirt is not installed: {what}",
+            "install KubeVirt; Drover goes on by itself",
+        )
+    if snapshot.stale:
+        return _hold(
+            Reason.SNAPSHOT_STALE,
+            WaitReason.SNAPSHOT_STALE,
+            f"nothing was heard from the API server about {', '.join(sorted(snapshot.stale))}",
+            "see whether the API server is well and whether Drover may list and watch these resources",
+        )
+    kubevirt = snapshot.kubevirt
+    assert kubevirt is not None
+    if kubevirt.upgrading:
+        return _hold(
+            Reason.KUBEVIRT_UPGRADING,
+            WaitReason.KUBEVIRT_UPGRADING,
+            f"KubeVirt goes from {kubevirt.status.observed_kube_virt_version} to "
+            f"{kubevirt.status.target_kube_virt_version}; migrations between old and new handlers can hang",
+            "wait until its upgrade has ended",
+        )
+    return None
+
+
+def cannot_pin(snapshot: Snapshot) -> Finding | None:
+    """KubeVirt below 1.6 would drop the target in silence and let the VM go anywhere."""
+    if any(crd.can_pin for crd in snapshot.crds.values()) or not snapshot.crds:
+        return None
+    return finding(
+        "Blocker",
+        FindingReason.PINNING_UNSUPPORTED,
+        "this KubeVirt's migrations have no spec.addedNodeSelector: a target cannot be chosen, so nothing is started",
+        "upgrade KubeVirt to 1.6 or later",
+    )
+
+
+def blockers(view: View, snapshot: Snapshot) -> list[Finding]:
+    """Findings that keep the run from starting."""
+    evacuate = view.plan.spec.evacuate
+    result = [cannot_pin(snapshot)]
+    if evacuate is not None and view.run is None:
+        result += [_missing_nodes(view), _too_many_nodes(view, snapshot)]
+    result += [_no_targets(view.plan, snapshot), _nothing_selected(view)]
+    return [each for each in result if each is not None]
+
+
+def _missing_nodes(view: View) -> Finding | None:
+    if view.sources.missing:
+        names = ", ".join(view.sources.missing)
+        message, fix = f"no such node: {names}", "correct evacuate.nodes; if the node appears the plan goes on"
+    elif not view.sources.names:
+        message, fix = "evacuate.nodes.selector matches no node", "correct the selector or label the nodes"
+    else:
+        return None
+    return finding("Blocker", FindingReason.NODE_NOT_FOUND, message, fix)
+
+
+def _too_many_nodes(view: View, snapshot: Snapshot) -> Finding | None:
+    most, count = max_nodes(view.plan, snapshot), len(view.sources.names)
+    if count <= most:
+        return None
+    return finding(
+        "Blocker",
+        FindingReason.TOO_MANY_NODES,
+        f"the plan would empty {count} nodes of {len(kubevirt_nodes(snapshot))}, and {most} are allowed",
+        f"select fewer nodes, or set evacuate.maxNodes to {count} if that is meant",
+    )
+
+
+def _no_targets(plan: MigrationPlan, snapshot: Snapshot) -> Finding | None:
+    targets = plan.spec.targets
+    if targets is None or targets.nodes is None:
+        return None
+    found = resolve_nodes(targets.nodes, snapshot)
+    if found.names and not found.missing:
+        return None
+    what = f"no such node: {', '.join(found.missing)}" if found.missing else "targets.nodes.selector matches no node"
+    severity: Severity = "Warning" if found.names else "Blocker"
+    return finding(severity, FindingReason.TARGETS_NOT_FOUND, what, "correct targets.nodes")
+
+
+def _nothing_selected(view: View) -> Finding | None:
+    """Selectors that match no VM, names that match none and were not moved by this run before they went."""
+    if view.plan.spec.virtual_machines is None or view.finished:
+        return None
+    moved = {f"{r.namespace}/{r.name}" for r in view.ledger.records.values()}
+    missing = tuple(name for name in view.selection.missing if name not in moved)
+    fix = "correct virtualMachines; if the VM appears the plan goes on"
+    if missing:
+        return finding(
+            "Blocker", FindingReason.NOTHING_SELECTED, f"no such VM: {', '.join(missing[:10])}", fix, missing
+        )
+    if view.selection.vmis or view.ledger.records:
+        return None
+    return finding("Blocker", FindingReason.NOTHING_SELECTED, "virtualMachines matches no VM", fix)
+
+
+STOPS_ALL = frozenset(
+    {
+        FindingReason.PINNING_UNSUPPORTED,
+        FindingReason.NODE_NOT_FOUND,
+        FindingReason.TOO_MANY_NODES,
+        FindingReason.TARGETS_NOT_FOUND,
+    }
+)
+
+
+def refusals(keys: Iterable[str], snapshot: Snapshot) -> list[Finding]:
+    """Writes of ours that the API server refused and that are tried again."""
+    known = [(key, snapshot.refusals[key]) for key in keys if key in snapshot.refusals]
+    fix = "see the message: a missing permission, a webhook or a policy"
+    return [
+        finding("Warning", FindingReason.REFUSED, f"{key}: {each.reason}: {each.message}", fix) for key, each in known
+    ]
+
+
+def start_hold(view: View, found: list[Finding], snapshot: Snapshot) -> Hold | None:
+    """Why no VM of the plan may start: the cluster's reasons first, then its findings, then what its spec says."""
+    held = cluster_hold(snapshot)
+    if held is not None:
+        return held
+    for each in found:
+        if each.severity == "Blocker" and each.reason in STOPS_ALL:
+            return _hold(Reason(_phase_reason(each)), WaitReason.PLAN_BLOCKED, each.message, each.suggestion or "")
+    if view.withdrawn:
+        return _hold(Reason.UNDOING, WaitReason.WITHDRAWN, "the plan is withdrawn", "set intent: Active")
+    if view.dry:
+        return _hold(Reason.DRY_RUN_COMPUTED, WaitReason.DRY_RUN, "the plan is a dry run", "set mode: Execute")
+    if view.plan.spec.paused:
+        return _hold(Reason.PAUSED, WaitReason.PAUSED, "the plan is paused", "set paused: false")
+    return None
+
+
+def _phase_reason(each: Finding) -> str:
+    known = {reason.value for reason in Reason}
+    return each.reason if each.reason in known else Reason.VIRTUAL_MACHINES_BLOCKED
+
+
+def notes(view: View, limits: Allowed | None, snapshot: Snapshot) -> list[Finding]:
+    """Findings that do not stop the plan as a whole: clamped limits, a changed goal, open sources."""
+    found = (_clamped(limits), _fixed(view, snapshot), _schedulable(view, snapshot))
+    return [each for each in found if each is not None]
+
+
+def _clamped(limits: Allowed | None) -> Finding | None:
+    if limits is None or not limits.clamped:
+        return None
+    lowered = [f"limits.{name} {asked} is lowered to {theirs}" for name, (asked, theirs) in limits.clamped.items()]
+    fix = "raise parallelMigrationsPerCluster or parallelOutboundMigrationsPerNode in the KubeVirt object"
+    return finding("Info", FindingReason.LIMIT_CLAMPED, f"{', '.join(lowered)}, KubeVirt's own", fix)
+
+
+def _fixed(view: View, snapshot: Snapshot) -> Finding | None:
+    """The nodes were resolved when the run started; what evacuate.nodes means now waits for another run."""
+    evacuate = view.plan.spec.evacuate
+    if evacuate is None or view.run is None or view.withdrawn:
+        return None
+    now = resolve_nodes(evacuate.nodes, snapshot).names
+    added = sorted(set(now) - set(view.run.resolved_nodes))
+    if not added:
+        return None
+    message = f"evacuate.nodes now also means {', '.join(added[:10])}; this run keeps the nodes it started with"
+    return finding("Warning", FindingReason.RUN_IS_FIXED, message, "set another runID to start a run on these nodes")
+
+
+def _schedulable(view: View, snapshot: Snapshot) -> Finding | None:
+    open_nodes = uncordoned(view, snapshot)
+    evacuate = view.plan.spec.evacuate
+    if evacuate is None or evacuate.cordon != "Require" or view.finished or view.withdrawn or not open_nodes:
+        return None
+    names = ", ".join(open_nodes[:10])
+    return finding(
+        "Blocker",
+        FindingReason.SOURCE_SCHEDULABLE,
+        f"not cordoned, so that new pods would come while VMs leave: {names}",
+        f"kubectl cordon {open_nodes[0]}; or set evacuate.cordon to Apply or Ignore",
+    )
+
+
+def uncordoned(view: View, snapshot: Snapshot) -> tuple[str, ...]:
+    """The sources that are there and schedulable."""
+    nodes = [snapshot.node(name) for name in view.sources.names]
+    return tuple(node.name for node in nodes if node is not None and not node.cordoned)

@@ -1,0 +1,79 @@
+"""The VMs of a plan counted, its progress by steps, and findings grouped from what blocks them."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from drover.api.plan import Summary
+from drover.api.reasons import BLOCKING, FindingReason, WaitReason
+from drover.api.shared import Finding, Severity, Step
+from drover.running.move import Move
+from drover.running.preflight import finding
+from drover.running.views import View
+
+WEIGHT: dict[Step, int] = {"PreparingTarget": 10, "PreCopy": 25, "Switchover": 80, "Verifying": 90, "Done": 100}
+"""Per cent of a move that lie behind it when it is in the step."""
+
+IN_FLIGHT = frozenset({"PreparingTarget", "PreCopy", "Switchover", "Verifying"})
+
+
+def is_left(move: Move, view: View) -> bool:
+    """Whether the plan is content to leave the VM where it is."""
+    waiting = move.waiting
+    left = view.plan.spec.non_migratable == "Leave"
+    return left and waiting is not None and waiting.reason == WaitReason.NOT_MIGRATABLE
+
+
+def is_blocked(move: Move) -> bool:
+    """Whether somebody has to do something before the VM can move."""
+    return move.step == "Queued" and move.waiting is not None and move.waiting.reason in BLOCKING
+
+
+def summarize(moves: Sequence[Move]) -> Summary:
+    """Every VM in exactly one of the counts."""
+    running = sum(move.step in IN_FLIGHT for move in moves)
+    done = sum(move.step == "Done" for move in moves)
+    failed = sum(move.step == "Failed" for move in moves)
+    blocked = sum(is_blocked(move) for move in moves)
+    total = len(moves)
+    return Summary(
+        total=total,
+        running=running,
+        waiting=total - running - done - failed - blocked,
+        blocked=blocked,
+        failed=failed,
+        done=done,
+        vms=f"{done}/{total}",
+    )
+
+
+def percent(moves: Sequence[Move], view: View) -> int:
+    """How much of all moves lies behind, by steps; VMs that are left do not count."""
+    counted = [move for move in moves if not is_left(move, view)]
+    if not counted:
+        return 100 if view.finished else 0
+    return sum(WEIGHT.get(move.step, 0) for move in counted) // len(counted)
+
+
+def blocked_findings(moves: Iterable[Move], view: View) -> list[Finding]:
+    """One finding per reason, with the VMs it holds."""
+    groups: dict[str, list[Move]] = defaultdict(list)
+    for move in moves:
+        if is_blocked(move) or move.step == "Failed":
+            groups[_reason(move)].append(move)
+    return [_group(FindingReason(reason), members, view) for reason, members in sorted(groups.items())]
+
+
+def _reason(move: Move) -> str:
+    if move.waiting is None:
+        return FindingReason.VERIFICATION_FAILED
+    known = {reason.value for reason in FindingReason}
+    return move.waiting.reason if move.waiting.reason in known else ""
+
+
+def _group(reason: FindingReason, members: Sequence[Move], view: View) -> Finding:
+    first = members[0]
+    words = first.waiting.message if first.waiting is not None else first.error
+    fix = (first.waiting.suggestion if first.waiting is not None else None) or "see the VM"
+    message = f"{first.key}: {words}" + (f" (and {len(members) - 1} more)" if len(members) > 1 else "")
+    severity: Severity = "Warning" if all(is_left(move, view) for move in members) else "Blocker"
+    return finding(severity, reason, message, fix, tuple(move.key for move in members))

@@ -1,0 +1,97 @@
+"""Whole lists and single watch events: bytes in, objects out, and what cannot be read is named and left out."""
+
+import logging
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import msgspec
+
+from drover.watching.client import ApiError, Client, Status, refused
+from drover.watching.resources import Resource, Stub, Thing, UndecodableError
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T", bound=Thing)
+PAGE = 500
+PAGE_SECONDS = 30.0
+
+
+class ListMetadata(msgspec.Struct, frozen=True, rename="camel"):
+    resource_version: str = ""
+    continue_: str = msgspec.field(name="continue", default="")
+
+
+class Page(msgspec.Struct, frozen=True):
+    metadata: ListMetadata = ListMetadata()
+    items: list[msgspec.Raw] | None = None
+
+
+class Event(msgspec.Struct, frozen=True):
+    """One line of a watch: ADDED, MODIFIED, DELETED, BOOKMARK or ERROR."""
+
+    type: str
+    object: msgspec.Raw
+
+
+@dataclass(frozen=True, slots=True)
+class Listing(Generic[T]):
+    """All objects of a resource as of one resourceVersion."""
+
+    things: list[T]
+    resource_version: str
+
+
+async def list_all(client: Client, resource: Resource[T]) -> Listing[T]:
+    """The whole list, page by page, each page decoded before the next is fetched.
+
+    Raises:
+        ApiError: no answer, a refusal, or status 410 when it took so long that the pages do not fit together.
+    """
+    things: list[T] = []
+    params = {**resource.params, "limit": str(PAGE)}
+    while True:
+        page = _page(await client.get(resource.collection(), params, timeout=PAGE_SECONDS))
+        for item in page.items or ():
+            thing = read(resource, item)
+            if not isinstance(thing, Stub):
+                things.append(thing)
+        if not page.metadata.continue_:
+            return Listing(things, page.metadata.resource_version)
+        params["continue"] = page.metadata.continue_
+
+
+def read(resource: Resource[T], data: msgspec.Raw) -> T | Stub:
+    """The object, or who it is when that is all that can be read: an object we cannot judge is not there for us."""
+    try:
+        return resource.decode(data)
+    except UndecodableError as error:
+        who = error.stub.metadata
+        log.error("%s %s/%s cannot be read and is ignored: %s", resource.kind, who.namespace, who.name, error)
+        return error.stub
+
+
+def read_event(line: bytes) -> Event:
+    """The envelope of an event.
+
+    Raises:
+        ApiError: it is an ERROR, or no event at all: the watch is of no more use.
+    """
+    try:
+        event = msgspec.json.decode(line, type=Event)
+        if event.type == "ERROR":
+            raise refused(msgspec.json.decode(event.object, type=Status))
+    except msgspec.MsgspecError as error:
+        raise ApiError(0, "NotAnEvent", str(error)) from error
+    return event
+
+
+def _page(data: bytes) -> Page:
+    try:
+        return msgspec.json.decode(data, type=Page)
+    except msgspec.MsgspecError as error:
+        raise ApiError(0, "NotAList", str(error)) from error
+
+
+def bookmark(data: msgspec.Raw) -> str:
+    """The resourceVersion that a BOOKMARK carries, or the empty string."""
+    return msgspec.json.decode(data, type=Stub).metadata.resource_version

@@ -1,0 +1,211 @@
+"""The resources we read: where they are, how their objects are decoded, and when two of them are the same to us."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+from urllib.parse import quote
+
+import msgspec
+import pydantic
+
+from drover.api.maintenance import NodeMaintenance
+from drover.api.plan import MigrationPlan
+from drover.api.report import MigrationReport
+from drover.api.shared import GROUP, VERSION, ObjectMeta
+from drover.facts.kubevirt import CRD, VMI, VMIM, KubeVirt
+from drover.facts.node import Node
+from drover.facts.pod import Pod
+from drover.facts.wire import Key, same_facts
+
+KUBEVIRT = "/apis/kubevirt.io/v1"
+OURS = f"/apis/{GROUP}/{VERSION}"
+VMIM_CRD = "virtualmachineinstancemigrations.kubevirt.io"
+
+
+class Named(Protocol):
+    @property
+    def name(self) -> str: ...
+    @property
+    def uid(self) -> str: ...
+    @property
+    def resource_version(self) -> str: ...
+
+
+class Thing(Protocol):
+    """Any object we read: a projection or one of our own kinds."""
+
+    @property
+    def metadata(self) -> Named: ...
+
+
+class Identity(msgspec.Struct, frozen=True, rename="camel"):
+    """What every object has, whatever else is wrong with it."""
+
+    name: str = ""
+    namespace: str = ""
+    uid: str = ""
+    resource_version: str = ""
+
+
+class Stub(msgspec.Struct, frozen=True):
+    """An object of which nothing else could be read."""
+
+    metadata: Identity = Identity()
+
+
+T = TypeVar("T", bound=Thing)
+Ours = MigrationPlan | NodeMaintenance | MigrationReport
+
+
+class UndecodableError(Exception):
+    """An object is not what its kind promises. `stub` says which one, if even that can be read."""
+
+    def __init__(self, stub: Stub, message: str) -> None:
+        super().__init__(message)
+        self.stub = stub
+
+
+@dataclass(frozen=True, eq=False)
+class Resource(Generic[T]):
+    """One resource. `name` is what it is called in the Snapshot; `params` cut it down on the server.
+
+    `wanted` repeats what `params` select: an object read by name may be one that a watch would not deliver.
+    """
+
+    name: str
+    base: str
+    plural: str
+    kind: str
+    read: Callable[[bytes], T]
+    same: Callable[[T, T], bool]
+    namespaced: bool = False
+    params: Mapping[str, str] = field(default_factory=dict)
+    wanted: Callable[[T], bool] = lambda _: True
+
+    def collection(self, namespace: str = "") -> str:
+        """The path of all its objects, or of those in a namespace."""
+        inside = f"/namespaces/{quote(namespace)}" if namespace else ""
+        return f"{self.base}{inside}/{self.plural}"
+
+    def item(self, key: Key) -> str:
+        """The path of one object."""
+        namespace, name = key
+        return f"{self.collection(namespace)}/{quote(name)}"
+
+    def key(self, thing: Thing) -> Key:
+        return getattr(thing.metadata, "namespace", "") if self.namespaced else "", thing.metadata.name
+
+    def decode(self, data: bytes | msgspec.Raw) -> T:
+        """An object from its JSON.
+
+        Raises:
+            UndecodableError: it is not one.
+        """
+        try:
+            return self.read(bytes(data))
+        except (msgspec.MsgspecError, pydantic.ValidationError) as error:
+            raise UndecodableError(_stub(bytes(data)), str(error)) from error
+
+
+def _stub(data: bytes) -> Stub:
+    try:
+        return msgspec.json.decode(data, type=Stub)
+    except msgspec.MsgspecError:
+        return Stub()
+
+
+def version_of(thing: Thing) -> int:
+    """The resourceVersion as a number: comparable within a resource (KEP-5504), 0 when there is none."""
+    text = thing.metadata.resource_version
+    return int(text) if text.isdecimal() else 0
+
+
+def same_report(one: MigrationReport, other: MigrationReport) -> bool:
+    """Whether two versions differ in nothing but their resourceVersion: the Ledger is made of all the rest."""
+    return one.status == other.status and _same_demand(one, other)
+
+
+def same_goal(one: MigrationPlan, other: MigrationPlan) -> bool:
+    """Whether two versions mean the same to a decision: of a status, it reads `run` and nothing else."""
+    return one.status.run == other.status.run and _same_demand(one, other)
+
+
+def same_wish(one: NodeMaintenance, other: NodeMaintenance) -> bool:
+    """Whether two versions mean the same to a decision: it reads nothing of a maintenance's status."""
+    return _same_demand(one, other)
+
+
+def _same_demand(one: Ours, other: Ours) -> bool:
+    return one.spec == other.spec and _timeless(one.metadata) == _timeless(other.metadata)
+
+
+def _timeless(metadata: ObjectMeta) -> ObjectMeta:
+    return metadata.model_copy(update={"resource_version": ""})
+
+
+NODES = Resource("nodes", "/api/v1", "nodes", "Node", read=msgspec.json.Decoder(Node).decode, same=same_facts)
+PODS = Resource(
+    "pods",
+    "/api/v1",
+    "pods",
+    "Pod",
+    read=msgspec.json.Decoder(Pod).decode,
+    same=same_facts,
+    namespaced=True,
+    params={"fieldSelector": "status.phase!=Succeeded,status.phase!=Failed"},
+    wanted=lambda pod: not pod.terminal,
+)
+VMIS = Resource(
+    "vmis",
+    KUBEVIRT,
+    "virtualmachineinstances",
+    "VirtualMachineInstance",
+    read=msgspec.json.Decoder(VMI).decode,
+    same=same_facts,
+    namespaced=True,
+)
+VMIMS = Resource(
+    "vmims",
+    KUBEVIRT,
+    "virtualmachineinstancemigrations",
+    "VirtualMachineInstanceMigration",
+    read=msgspec.json.Decoder(VMIM).decode,
+    same=same_facts,
+    namespaced=True,
+)
+KUBEVIRTS = Resource(
+    "kubevirts",
+    KUBEVIRT,
+    "kubevirts",
+    "KubeVirt",
+    read=msgspec.json.Decoder(KubeVirt).decode,
+    same=same_facts,
+    namespaced=True,
+)
+CRDS = Resource(
+    "crds",
+    "/apis/apiextensions.k8s.io/v1",
+    "customresourcedefinitions",
+    "CustomResourceDefinition",
+    read=msgspec.json.Decoder(CRD).decode,
+    same=same_facts,
+    params={"fieldSelector": f"metadata.name={VMIM_CRD}"},
+    wanted=lambda crd: crd.metadata.name == VMIM_CRD,
+)
+PLANS = Resource(
+    "plans", OURS, "migrationplans", "MigrationPlan", read=MigrationPlan.model_validate_json, same=same_goal
+)
+MAINTENANCES = Resource(
+    "maintenances",
+    OURS,
+    "nodemaintenances",
+    "NodeMaintenance",
+    read=NodeMaintenance.model_validate_json,
+    same=same_wish,
+)
+REPORTS = Resource(
+    "reports", OURS, "migrationreports", "MigrationReport", read=MigrationReport.model_validate_json, same=same_report
+)
+WATCHED: tuple[Resource[Any], ...] = (NODES, PODS, VMIS, VMIMS, KUBEVIRTS, CRDS, REPORTS)
+"""What goes through an informer; of plans and maintenances kopf tells us."""
+ALL: tuple[Resource[Any], ...] = (*WATCHED, PLANS, MAINTENANCES)

@@ -1,0 +1,1 @@
+"""Genuine Kubernetes control planes on loopback, without containers, for tests, demo and benchmarks."""

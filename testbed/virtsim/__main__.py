@@ -1,0 +1,94 @@
+"""`python -m virtsim --kubeconfig FILE --fleet FLEET.yaml`: simulates KubeVirt until it is told to stop."""
+
+import argparse
+import asyncio
+import gc
+import logging
+import signal
+import sys
+import time
+from pathlib import Path
+
+from virtsim.crds.install import ForeignKubeVirtError
+from virtsim.fleet.spec import Fleet, FleetError, names, read
+from virtsim.objects import quantity
+from virtsim.options import Options
+from virtsim.simulator import running
+
+REFUSED = 2
+
+
+def main() -> int:
+    """Exit code 0 after SIGTERM or Ctrl-C, 2 when the cluster or the fleet file is refused."""
+    arguments = parser().parse_args()
+    logging.basicConfig(
+        level=logging.DEBUG if arguments.verbose else logging.INFO, format="%(levelname).1s %(message)s"
+    )
+    # Caches of many small dicts that live long: a collection every 700 objects would only walk them.
+    gc.set_threshold(100_000, 50, 100)
+    try:
+        asyncio.run(simulate(arguments.kubeconfig, read(arguments.fleet), options(arguments)))
+    except (ForeignKubeVirtError, FleetError) as error:
+        print(f"virtsim: {error}", file=sys.stderr)
+        return REFUSED
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """What may be said on the command line."""
+    words = argparse.ArgumentParser(prog="virtsim", description="Simulates KubeVirt beside a real API server.")
+    words.add_argument("--kubeconfig", type=Path, required=True, help="the cluster; its current context is used")
+    words.add_argument("--fleet", type=Path, required=True, help="YAML of nodes and VMs, see README.md")
+    words.add_argument("--speed-up", type=float, default=1.0, metavar="N", help="transfers run N times faster")
+    words.add_argument("--link-speed", default="1250M", metavar="BYTES", help="per second and migration (1250M)")
+    words.add_argument("--webhook-host", default="127.0.0.1", help="where the API server reaches this process")
+    words.add_argument(
+        "--without-added-node-selector", action="store_true", help="VMIMs cannot choose a node, as before KubeVirt 1.6"
+    )
+    words.add_argument("--verbose", action="store_true")
+    return words
+
+
+def options(arguments: argparse.Namespace) -> Options:
+    """The options of the command line. Raises FleetError for a link speed that is no quantity."""
+    try:
+        link_speed = float(quantity.parse(arguments.link_speed))
+    except ValueError as error:
+        raise FleetError(f"--link-speed: {error}") from error
+    return Options(
+        speed_up=arguments.speed_up,
+        link_speed=link_speed,
+        added_node_selector=not arguments.without_added_node_selector,
+        webhook_host=arguments.webhook_host,
+    )
+
+
+async def simulate(kubeconfig: Path, fleet: Fleet, chosen: Options) -> None:
+    """Runs until SIGTERM or SIGINT. Prints one line when all VMs are Running, which is what a parent waits for."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    began = time.monotonic()
+    simulation = asyncio.ensure_future(_hold(kubeconfig, fleet, chosen, stop, began))
+    stopping = asyncio.ensure_future(stop.wait())
+    await asyncio.wait({simulation, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if not simulation.done() and not stop.is_set():
+        simulation.cancel()
+    await simulation
+
+
+async def _hold(kubeconfig: Path, fleet: Fleet, chosen: Options, stop: asyncio.Event, began: float) -> None:
+    async with running(kubeconfig, fleet, chosen) as simulator:
+        nodes = sum(len(names(group)) for group in fleet.nodes)
+        vms = sum(len(names(group)) for group in fleet.virtual_machines)
+        print(f"virtsim: ready, {nodes} nodes, {vms} VMs, {time.monotonic() - began:.1f} s", flush=True)
+        stopping = asyncio.ensure_future(stop.wait())
+        crashing = asyncio.ensure_future(simulator.crashed())
+        await asyncio.wait({stopping, crashing}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (stopping, crashing):
+            task.cancel()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""A level-triggered controller: a work queue and the tasks that empty it."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+import aiohttp
+
+from virtsim.cluster.client import ApiError
+from virtsim.cluster.queue import WorkQueue
+from virtsim.objects.resources import Key
+
+logger = logging.getLogger(__name__)
+
+Reconcile = Callable[[Key], Awaitable[float | None]]
+"""Makes what is so a step more like what should be; answers after how many seconds to look again, or None."""
+
+EXPECTED_CODES = frozenset({404, 409, 422})
+"""What a race with another writer is answered with: the next look sees what won."""
+
+
+class Controller:
+    """Runs one reconcile function over keys, `workers` at a time, with back-off per key."""
+
+    def __init__(self, name: str, reconcile: Reconcile, workers: int) -> None:
+        self.name = name
+        self.queue: WorkQueue[Key] = WorkQueue()
+        self._reconcile = reconcile
+        self._workers = workers
+
+    async def run(self) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(self._workers):
+                    group.create_task(self._work())
+        finally:
+            self.queue.close()
+
+    async def _work(self) -> None:
+        while True:
+            key = await self.queue.get()
+            try:
+                await self._process(key)
+            finally:
+                self.queue.done(key)
+
+    async def _process(self, key: Key) -> None:
+        try:
+            again = await self._reconcile(key)
+        except ApiError as error:
+            level = logging.DEBUG if error.code in EXPECTED_CODES else logging.WARNING
+            logger.log(level, "%s %s/%s: %s", self.name, *key, error)
+            self.queue.retry(key)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            logger.warning("%s %s/%s: %s", self.name, *key, error or type(error).__name__)
+            self.queue.retry(key)
+        else:
+            self.queue.succeeded(key)
+            if again is not None:
+                self.queue.add_after(key, again)

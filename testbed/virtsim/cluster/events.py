@@ -1,0 +1,94 @@
+"""Events as client-go's recorder writes them: asynchronously, and repeats counted on one object."""
+
+import asyncio
+import itertools
+import logging
+from dataclasses import dataclass
+
+import aiohttp
+
+from virtsim.cluster.client import MERGE_PATCH, ApiError, Client
+from virtsim.objects.resources import EVENTS, Object
+from virtsim.objects.times import now
+
+logger = logging.getLogger(__name__)
+
+REMEMBERED_EVENTS = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """One thing said about one object."""
+
+    obj: tuple[str, str, str, str, str]
+    type: str
+    reason: str
+    message: str
+
+
+class Recorder:
+    """Writes Events for one component in the order they were told; failures are logged and forgotten."""
+
+    def __init__(self, client: Client, component: str) -> None:
+        self._client = client
+        self._component = component
+        self._told: asyncio.Queue[tuple[_Told, str]] = asyncio.Queue()
+        self._written: dict[_Told, Object] = {}
+        self._serial = itertools.count()
+
+    def normal(self, obj: Object, reason: str, message: str) -> None:
+        self._tell(obj, "Normal", reason, message)
+
+    def warning(self, obj: Object, reason: str, message: str) -> None:
+        self._tell(obj, "Warning", reason, message)
+
+    async def run(self) -> None:
+        while True:
+            told, at = await self._told.get()
+            try:
+                await self._write(told, at)
+            except (ApiError, aiohttp.ClientError, TimeoutError) as error:
+                logger.debug("event %s: %s", told.reason, error)
+            finally:
+                self._told.task_done()
+
+    def _tell(self, obj: Object, kind: str, reason: str, message: str) -> None:
+        metadata = obj["metadata"]
+        about = (obj["apiVersion"], obj["kind"], metadata["namespace"], metadata["name"], metadata["uid"])
+        self._told.put_nowait((_Told(about, kind, reason, message), now()))
+
+    async def _write(self, told: _Told, at: str) -> None:
+        before = self._written.get(told)
+        if before is None:
+            if len(self._written) >= REMEMBERED_EVENTS:
+                self._written.pop(next(iter(self._written)))
+            self._written[told] = await self._client.create(EVENTS, self._event(told, at))
+            return
+        metadata = before["metadata"]
+        body = {"count": before["count"] + 1, "lastTimestamp": at}
+        self._written[told] = await self._client.patch(
+            EVENTS, metadata["namespace"], metadata["name"], body, MERGE_PATCH
+        )
+
+    def _event(self, told: _Told, at: str) -> Object:
+        version, kind, namespace, name, uid = told.obj
+        return {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"namespace": namespace, "name": f"{name}.{uid[:8]}{next(self._serial):06x}"},
+            "involvedObject": {
+                "apiVersion": version,
+                "kind": kind,
+                "namespace": namespace,
+                "name": name,
+                "uid": uid,
+            },
+            "type": told.type,
+            "reason": told.reason,
+            "message": told.message,
+            "source": {"component": self._component},
+            "reportingComponent": self._component,
+            "firstTimestamp": at,
+            "lastTimestamp": at,
+            "count": 1,
+        }

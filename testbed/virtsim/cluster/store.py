@@ -1,0 +1,124 @@
+"""A cache of one resource with secondary indexes. It only moves forward: older versions are ignored."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+
+from virtsim.objects.resources import Key, Object, key_of
+
+Listener = Callable[[Object | None, Object | None], None]
+"""Called with (before, after); `before` is None for a new object, `after` for one that is gone."""
+
+Indexer = Callable[[Object], Iterable[str]]
+"""The index values under which an object is found."""
+
+REMEMBERED_DELETIONS = 10_000
+
+
+class Store:
+    """Objects by key and by index. Answers of our own writes are put in as well as watch events (read your writes)."""
+
+    def __init__(self, **indexers: Indexer) -> None:
+        self._objects: dict[Key, Object] = {}
+        self._indexers = indexers
+        self._indexes: dict[str, dict[str, dict[Key, None]]] = {name: {} for name in indexers}
+        self._listeners: list[Listener] = []
+        self._gone: set[str] = set()
+        self._gone_order: deque[str] = deque()
+
+    def __len__(self) -> int:
+        return len(self._objects)
+
+    def is_empty(self) -> bool:
+        return not self._objects
+
+    def __iter__(self) -> Iterator[Object]:
+        return iter(list(self._objects.values()))
+
+    def get(self, namespace: str, name: str) -> Object | None:
+        return self._objects.get((namespace, name))
+
+    def by(self, index: str, value: str) -> list[Object]:
+        """The objects an index files under a value, oldest insertion first."""
+        return [self._objects[key] for key in self._indexes[index].get(value, ())]
+
+    def count(self, index: str, value: str) -> int:
+        return len(self._indexes[index].get(value, ()))
+
+    def subscribe(self, listener: Listener) -> None:
+        """Registers a listener and shows it everything that is already here."""
+        self._listeners.append(listener)
+        for obj in self:
+            listener(None, obj)
+
+    async def until(self, so: Callable[[], bool]) -> None:
+        """Returns when a condition on this store's contents holds; asks again after every change."""
+        changed = asyncio.Event()
+
+        def listener(before: Object | None, after: Object | None) -> None:
+            changed.set()
+
+        self._listeners.append(listener)
+        try:
+            while not so():
+                changed.clear()
+                await changed.wait()
+        finally:
+            self._listeners.remove(listener)
+
+    def observe(self, obj: Object) -> None:
+        """Takes an object in unless a newer version, or its end, was already seen."""
+        metadata = obj["metadata"]
+        if metadata["uid"] in self._gone:
+            return
+        before = self._objects.get(key_of(obj))
+        if before is not None and int(metadata["resourceVersion"]) <= int(before["metadata"]["resourceVersion"]):
+            return
+        metadata.pop("managedFields", None)
+        self._replace(before, obj)
+
+    def forget(self, obj: Object) -> None:
+        """Takes an object out; an answer that arrives later cannot bring the same incarnation back."""
+        uid = obj["metadata"]["uid"]
+        self._remember_gone(uid)
+        before = self._objects.get(key_of(obj))
+        if before is not None and before["metadata"]["uid"] == uid:
+            self._replace(before, None)
+
+    def keep_only(self, uids: set[str]) -> None:
+        """After a fresh list: whatever is not in it is gone."""
+        for obj in self:
+            if obj["metadata"]["uid"] not in uids:
+                self.forget(obj)
+
+    def _remember_gone(self, uid: str) -> None:
+        if uid in self._gone:
+            return
+        self._gone.add(uid)
+        self._gone_order.append(uid)
+        if len(self._gone_order) > REMEMBERED_DELETIONS:
+            self._gone.discard(self._gone_order.popleft())
+
+    def _replace(self, before: Object | None, after: Object | None) -> None:
+        if before is not None:
+            self._unfile(before)
+            del self._objects[key_of(before)]
+        if after is not None:
+            self._objects[key_of(after)] = after
+            self._file(after)
+        for listener in list(self._listeners):
+            listener(before, after)
+
+    def _file(self, obj: Object) -> None:
+        for name, indexer in self._indexers.items():
+            for value in indexer(obj):
+                self._indexes[name].setdefault(value, {})[key_of(obj)] = None
+
+    def _unfile(self, obj: Object) -> None:
+        for name, indexer in self._indexers.items():
+            for value in indexer(obj):
+                filed = self._indexes[name].get(value)
+                if filed is not None:
+                    filed.pop(key_of(obj), None)
+                    if not filed:
+                        del self._indexes[name][value]

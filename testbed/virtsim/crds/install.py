@@ -1,0 +1,89 @@
+"""Installs the definitions, unless the cluster's kubevirt.io belongs to somebody else."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from virtsim.cluster.client import MERGE_PATCH, ApiError, Client
+from virtsim.objects import keys
+from virtsim.objects.conditions import is_true
+from virtsim.objects.resources import CRDS, Object
+
+FOLDER = Path(__file__).parent
+NAMES = ("kubevirts", "virtualmachineinstances", "virtualmachineinstancemigrations")
+ESTABLISHED_WITHIN_SECONDS = 30.0
+
+
+class ForeignKubeVirtError(Exception):
+    """The cluster has kubevirt.io definitions that the simulator did not install: it may be a real KubeVirt."""
+
+
+def definitions(*, added_node_selector: bool = True) -> list[Object]:
+    """The CRDs as they are installed; without `added_node_selector` as a KubeVirt before 1.6 has them."""
+    crds = [_load(name) for name in NAMES]
+    for crd in crds:
+        crd["metadata"]["labels"] = {keys.SIMULATED_CRD: "true"}
+        status = _schema(crd)["status"]["properties"]
+        if "migrationState" in status:
+            status["migrationState"] = _load("migrationstate")
+    if not added_node_selector:
+        del _schema(crds[-1])["spec"]["properties"]["addedNodeSelector"]
+    return crds
+
+
+async def install(client: Client, *, added_node_selector: bool = True) -> None:
+    """Creates or renews the CRDs and waits until they are served.
+
+    Raises ForeignKubeVirtError when any definition in a group of KubeVirt's is not the simulator's own.
+    """
+    await refuse_foreign(client)
+    wanted = definitions(added_node_selector=added_node_selector)
+    await asyncio.gather(*(_apply(client, crd) for crd in wanted))
+    async with asyncio.timeout(ESTABLISHED_WITHIN_SECONDS):
+        await asyncio.gather(*(_established(client, crd["metadata"]["name"]) for crd in wanted))
+
+
+async def refuse_foreign(client: Client) -> None:
+    """Raises ForeignKubeVirtError naming the definitions that are not ours."""
+    listed = await client.list(CRDS)
+    foreign = sorted(
+        crd["metadata"]["name"]
+        for crd in listed["items"]
+        if _is_kubevirts(crd["spec"]["group"]) and crd["metadata"].get("labels", {}).get(keys.SIMULATED_CRD) != "true"
+    )
+    if foreign:
+        raise ForeignKubeVirtError(
+            f"this cluster has kubevirt.io definitions that virtsim did not install ({', '.join(foreign)}): it may run "
+            f"a real KubeVirt, and virtsim will not write to it. Use another cluster, or delete these definitions."
+        )
+
+
+def _is_kubevirts(group: str) -> bool:
+    return group == "kubevirt.io" or group.endswith(".kubevirt.io")
+
+
+def _load(name: str) -> Object:
+    loaded: Object = yaml.safe_load((FOLDER / f"{name}.yaml").read_text())
+    return loaded
+
+
+def _schema(crd: Object) -> dict[str, Any]:
+    properties: dict[str, Any] = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
+    return properties
+
+
+async def _apply(client: Client, crd: Object) -> None:
+    try:
+        await client.create(CRDS, crd)
+    except ApiError as error:
+        if error.code != 409:
+            raise
+        # A merge patch would keep a field that is no longer in the schema; versions is a list and is replaced whole.
+        await client.patch(CRDS, "", crd["metadata"]["name"], {"spec": crd["spec"]}, MERGE_PATCH)
+
+
+async def _established(client: Client, name: str) -> None:
+    while not is_true(await client.get(CRDS, "", name), "Established"):  # noqa: ASYNC110 - another process does it
+        await asyncio.sleep(0.05)

@@ -1,0 +1,29 @@
+"""Takes a fleet out of the cluster again, for whoever uses one cluster for several fleets."""
+
+from collections.abc import Iterable
+
+from virtsim.cluster.actor import Actor
+from virtsim.fleet.load import each
+from virtsim.objects import keys
+from virtsim.objects.pods import is_launcher, labels_of
+from virtsim.objects.resources import NODES, PODS, VMIMS, VMIS, Object, Resource
+
+
+async def clear(actor: Actor) -> None:
+    """Deletes all VMIMs, VMIs with their pods, and simulated nodes; returns when they are gone. Namespaces stay."""
+    caches = actor.caches
+    await _delete(actor, VMIMS, caches.vmims)
+    await _delete(actor, VMIS, caches.vmis)
+    for store in (caches.vmims, caches.vmis):
+        await store.until(store.is_empty)
+    await _delete(actor, PODS, [pod for pod in caches.pods if is_launcher(pod)], grace_seconds=0)
+    await _delete(actor, NODES, [node for node in caches.nodes if keys.SIMULATED_NODE in labels_of(node)])
+
+
+async def _delete(
+    actor: Actor, resource: Resource, objects: Iterable[Object], grace_seconds: int | None = None
+) -> None:
+    async def one(obj: Object) -> None:
+        await actor.delete(resource, obj, grace_seconds)
+
+    await each(objects, one)

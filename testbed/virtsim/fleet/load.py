@@ -1,0 +1,133 @@
+"""Creates what a fleet file asks for, many objects at a time, and waits until its VMs run."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TypeVar
+
+from virtsim.cluster.actor import Actor
+from virtsim.cluster.client import ApiError
+from virtsim.fleet import nodes, vms
+from virtsim.fleet.spec import Fleet, KubeVirt, Nodes, names
+from virtsim.kubelet.nodes import Heartbeats
+from virtsim.objects import keys
+from virtsim.objects.conditions import is_true
+from virtsim.objects.resources import KUBEVIRTS, NAMESPACES, NODES, SERVICE_ACCOUNTS, VMIS, Object, Resource, key_of
+
+AT_ONCE = 32
+ACCOUNT_WITHIN_SECONDS = 30.0
+
+T = TypeVar("T")
+
+
+class Loader:
+    """Brings a fleet into the cluster. What exists already is kept, so that a second start finds its fleet again."""
+
+    def __init__(self, admin: Actor, controller: Actor, heartbeats: Heartbeats) -> None:
+        self._admin = admin
+        self._controller = controller
+        self._heartbeats = heartbeats
+
+    async def load(self, fleet: Fleet) -> None:
+        """Creates namespaces, the KubeVirt CR, nodes, then VMIs; returns when every VMI of the fleet is Running."""
+        machines = vms.render(fleet)
+        spaces = {keys.NAMESPACE, *(vmi["metadata"]["namespace"] for vmi in machines)}
+        await each(sorted(spaces), self._namespace)
+        await self._kubevirt(fleet.kubevirt)
+        await self._nodes(fleet.nodes)
+        await each(machines, self._vmi)
+        await self._all_running(machines)
+
+    async def _namespace(self, name: str) -> None:
+        """Pods are refused until the controller-manager has put a default ServiceAccount into their namespace."""
+        await self._create(NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+        async with asyncio.timeout(ACCOUNT_WITHIN_SECONDS):
+            while not await self._exists(SERVICE_ACCOUNTS, name, "default"):  # noqa: ASYNC110 - another process does it
+                await asyncio.sleep(0.05)
+
+    async def _kubevirt(self, kubevirt: KubeVirt) -> None:
+        spec = {"configuration": kubevirt.configuration}
+        metadata = {"name": kubevirt.name, "namespace": keys.NAMESPACE}
+        wanted = {"apiVersion": "kubevirt.io/v1", "kind": "KubeVirt", "metadata": metadata, "spec": spec}
+        created = await self._create(KUBEVIRTS, wanted)
+        if created is None:
+            created = await self._admin.patch_merge(KUBEVIRTS, wanted, {"spec": spec})
+        versions = ("observedKubeVirtVersion", "targetKubeVirtVersion", "operatorVersion")
+        status = {"phase": "Deployed", "defaultArchitecture": "amd64", **dict.fromkeys(versions, kubevirt.version)}
+        await self._admin.patch_merge(KUBEVIRTS, created, {"status": status}, "status")
+
+    async def _nodes(self, groups: list[Nodes]) -> None:
+        models = nodes.known_models(groups)
+        wanted = [(group, node) for group in groups for node in nodes.render(group, models)]
+        numbered = [(group, node, number) for number, (group, node) in enumerate(wanted)]
+        await each(numbered, self._node)
+        await self._all_ready({name for group in groups for name in names(group)})
+
+    async def _node(self, numbered: tuple[Nodes, Object, int]) -> None:
+        group, node, number = numbered
+        created = await self._create(NODES, node)
+        if created is None:
+            created = await self._admin.client.get(NODES, "", node["metadata"]["name"])
+        address = f"10.{64 + number // 65000}.{number // 250 % 256}.{1 + number % 250}"
+        await self._admin.patch_merge(NODES, created, {"status": nodes.ready_status(group, address)}, "status")
+        await self._heartbeats.renew(created)
+
+    async def _all_ready(self, wanted: set[str]) -> None:
+        """Until the node controller has taken its not-ready taints off again."""
+
+        def is_usable(node: Object) -> bool:
+            taints = [taint["key"] for taint in node["spec"].get("taints") or ()]
+            return is_true(node, "Ready") and "node.kubernetes.io/not-ready" not in taints
+
+        store = self._admin.caches.nodes
+        await store.until(lambda: all((node := store.get("", name)) is not None and is_usable(node) for name in wanted))
+
+    async def _vmi(self, vmi: Object) -> None:
+        created = await self._create(VMIS, vmi, self._controller)
+        if created is None:
+            self._admin.caches.vmis.observe(await self._admin.client.get(VMIS, *key_of(vmi)))
+
+    async def _all_running(self, machines: list[Object]) -> None:
+        store = self._admin.caches.vmis
+        waiting = {key_of(vmi) for vmi in machines}
+
+        def left() -> bool:
+            for key in list(waiting):
+                if is_true(store.get(*key) or {}, "Ready"):
+                    waiting.discard(key)
+            return not waiting
+
+        await store.until(left)
+
+    async def _exists(self, resource: Resource, namespace: str, name: str) -> bool:
+        try:
+            await self._admin.client.get(resource, namespace, name)
+        except ApiError as error:
+            if error.code == 404:
+                return False
+            raise
+        return True
+
+    async def _create(self, resource: Resource, obj: Object, actor: Actor | None = None) -> Object | None:
+        """The created object, or None if it was there already."""
+        try:
+            return await (actor or self._admin).create(resource, obj)
+        except ApiError as error:
+            if error.code == 409 and error.reason == "AlreadyExists":
+                return None
+            raise
+
+
+async def each(items: Iterable[T], act: Callable[[T], Awaitable[object]]) -> None:
+    """Acts on every item, at most 32 at a time; the first failure cancels the rest and is raised."""
+    slots = asyncio.Semaphore(AT_ONCE)
+
+    async def one(item: T) -> None:
+        async with slots:
+            await act(item)
+
+    tasks = [asyncio.ensure_future(one(item)) for item in items]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()

@@ -1,0 +1,12 @@
+"""Who the simulator's requests are made for: KubeVirt's own service accounts, impersonated (kubevirt.md 1.5)."""
+
+from virtsim.cluster.client import Identity
+from virtsim.objects.keys import NAMESPACE
+
+SERVICE_ACCOUNTS = f"system:serviceaccount:{NAMESPACE}:"
+
+ADMIN = Identity("virtsim")
+CONTROLLER = Identity("virt-controller", f"{SERVICE_ACCOUNTS}kubevirt-controller")
+HANDLER = Identity("virt-handler", f"{SERVICE_ACCOUNTS}kubevirt-handler")
+APISERVER = Identity("virt-api", f"{SERVICE_ACCOUNTS}kubevirt-apiserver")
+KUBELET = Identity("kubelet", f"{SERVICE_ACCOUNTS}virtsim-kubelet")

@@ -1,0 +1,1 @@
+"""Nodes that are kept Ready, and pods that run and end on them."""

@@ -1,0 +1,77 @@
+"""Keeps the simulated nodes Ready: Leases, and virt-handler's heartbeat (kubevirt.md 6.4)."""
+
+import asyncio
+import logging
+from datetime import UTC, datetime
+
+import aiohttp
+
+from virtsim.cluster.actor import Actor
+from virtsim.cluster.client import MERGE_PATCH, ApiError
+from virtsim.objects import keys
+from virtsim.objects.pods import labels_of
+from virtsim.objects.resources import LEASES, NODES, Object
+from virtsim.objects.times import now
+
+logger = logging.getLogger(__name__)
+
+LEASE_NAMESPACE = "kube-node-lease"
+RENEWAL_SECONDS = 10.0
+LEASE_SECONDS = 40
+HEARTBEAT_EVERY = 6
+"""Every sixth renewal: KubeVirt's heartbeat comes every minute or two."""
+AT_ONCE = 20
+
+
+class Heartbeats:
+    """Renews the Lease of every simulated node every 10 s, a few nodes at a time, spread over the period."""
+
+    def __init__(self, kubelet: Actor, handler: Actor) -> None:
+        self._kubelet = kubelet
+        self._handler = handler
+
+    async def run(self) -> None:
+        turn = 0
+        while True:
+            nodes = [node for node in self._kubelet.caches.nodes if keys.SIMULATED_NODE in labels_of(node)]
+            chunks = [nodes[start : start + AT_ONCE] for start in range(0, len(nodes), AT_ONCE)]
+            for chunk in chunks:
+                await asyncio.gather(*(self._beat(node, turn) for node in chunk))
+                await asyncio.sleep(RENEWAL_SECONDS / len(chunks))
+            if not chunks:
+                await asyncio.sleep(1.0)
+            turn += 1
+
+    async def _beat(self, node: Object, turn: int) -> None:
+        try:
+            await self.renew(node)
+            if turn % HEARTBEAT_EVERY == HEARTBEAT_EVERY - 1:
+                body = {"metadata": {"annotations": {keys.HEARTBEAT: now()}}}
+                await self._handler.patch_merge(NODES, node, body)
+        except (ApiError, aiohttp.ClientError, TimeoutError) as error:
+            logger.info("node %s: %s", node["metadata"]["name"], error or type(error).__name__)
+
+    async def renew(self, node: Object) -> None:
+        """One renewal; the first one creates the Lease."""
+        name = node["metadata"]["name"]
+        renewed = {"spec": {"renewTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")}}
+        try:
+            await self._kubelet.client.patch(LEASES, LEASE_NAMESPACE, name, renewed, MERGE_PATCH)
+        except ApiError as error:
+            if error.code != 404:
+                raise
+            await self._kubelet.client.create(LEASES, _lease(node, renewed))
+
+
+def _lease(node: Object, renewed: Object) -> Object:
+    name, uid = node["metadata"]["name"], node["metadata"]["uid"]
+    return {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {
+            "name": name,
+            "namespace": LEASE_NAMESPACE,
+            "ownerReferences": [{"apiVersion": "v1", "kind": "Node", "name": name, "uid": uid}],
+        },
+        "spec": {"holderIdentity": name, "leaseDurationSeconds": LEASE_SECONDS, **renewed["spec"]},
+    }

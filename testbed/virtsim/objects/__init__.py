@@ -1,0 +1,1 @@
+"""What KubeVirt's objects are called and how they are read: keys, quantities, predicates."""

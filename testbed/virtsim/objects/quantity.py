@@ -1,0 +1,61 @@
+"""Kubernetes quantities: read exactly, written as the API server would (apimachinery/pkg/api/resource)."""
+
+from fractions import Fraction
+
+SUFFIXES = {
+    "n": Fraction(1, 10**9),
+    "u": Fraction(1, 10**6),
+    "m": Fraction(1, 1000),
+    "": Fraction(1),
+    "k": Fraction(10**3),
+    "M": Fraction(10**6),
+    "G": Fraction(10**9),
+    "T": Fraction(10**12),
+    "P": Fraction(10**15),
+    "E": Fraction(10**18),
+    "Ki": Fraction(2**10),
+    "Mi": Fraction(2**20),
+    "Gi": Fraction(2**30),
+    "Ti": Fraction(2**40),
+    "Pi": Fraction(2**50),
+    "Ei": Fraction(2**60),
+}
+
+BINARY = ("Ei", "Pi", "Ti", "Gi", "Mi", "Ki")
+
+
+def parse(text: str | int | float) -> Fraction:
+    """The exact value. Raises ValueError if the text is no quantity."""
+    body = str(text).strip()
+    number = body.rstrip("numkKMGTPEi") if not _is_exponent(body) else body
+    suffix = body[len(number) :]
+    try:
+        return Fraction(number) * SUFFIXES[suffix]
+    except (KeyError, ValueError, ZeroDivisionError):
+        raise ValueError(f"{text!r} is no Kubernetes quantity, write for example 500m, 2 or 4Gi") from None
+
+
+def size(text: str | int | float) -> int:
+    """Whole bytes, rounded up."""
+    value = parse(text)
+    return -(-value.numerator // value.denominator)
+
+
+def binary(value: int) -> str:
+    """Bytes in the largest binary unit that divides them: 289406976 is 276Mi."""
+    for suffix in BINARY:
+        unit = int(SUFFIXES[suffix])
+        if value and value % unit == 0:
+            return f"{value // unit}{suffix}"
+    return str(value)
+
+
+def milli(value: Fraction) -> str:
+    """CPU cores, in millicores where they are not whole."""
+    thousandths = -(-(value * 1000).numerator // (value * 1000).denominator)
+    return str(thousandths // 1000) if thousandths % 1000 == 0 else f"{thousandths}m"
+
+
+def _is_exponent(body: str) -> bool:
+    """12e6 and 12E6 are numbers; 12E is twelve exa."""
+    return body[-1:].isdigit()

@@ -1,0 +1,47 @@
+"""The resources the simulator reads and writes, and where the API server serves them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+Object = dict[str, Any]
+"""One API object as JSON. `metadata.managedFields` is dropped on reading."""
+
+Key = tuple[str, str]
+"""Namespace (empty for cluster-scoped objects) and name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One resource of one API version."""
+
+    group: str
+    version: str
+    plural: str
+    namespaced: bool = True
+
+    def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
+        """The URL path of the collection, of an object or of a subresource."""
+        root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+        scope = f"/namespaces/{namespace}" if self.namespaced and namespace else ""
+        tail = "".join(f"/{part}" for part in (name, subresource) if part)
+        return f"{root}{scope}/{self.plural}{tail}"
+
+
+NODES = Resource("", "v1", "nodes", namespaced=False)
+NAMESPACES = Resource("", "v1", "namespaces", namespaced=False)
+PODS = Resource("", "v1", "pods")
+SERVICE_ACCOUNTS = Resource("", "v1", "serviceaccounts")
+EVENTS = Resource("", "v1", "events")
+LEASES = Resource("coordination.k8s.io", "v1", "leases")
+CRDS = Resource("apiextensions.k8s.io", "v1", "customresourcedefinitions", namespaced=False)
+VMIS = Resource("kubevirt.io", "v1", "virtualmachineinstances")
+VMIMS = Resource("kubevirt.io", "v1", "virtualmachineinstancemigrations")
+KUBEVIRTS = Resource("kubevirt.io", "v1", "kubevirts")
+VALIDATING = Resource("admissionregistration.k8s.io", "v1", "validatingwebhookconfigurations", namespaced=False)
+MUTATING = Resource("admissionregistration.k8s.io", "v1", "mutatingwebhookconfigurations", namespaced=False)
+
+
+def key_of(obj: Object) -> Key:
+    """The key under which an object is cached and queued."""
+    metadata = obj["metadata"]
+    return metadata.get("namespace", ""), metadata["name"]

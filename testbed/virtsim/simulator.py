@@ -1,0 +1,121 @@
+"""The simulated KubeVirt as a whole: started beside an API server, stopped without leaving it blocked."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from virtsim import identities
+from virtsim.cluster.actor import Actor
+from virtsim.cluster.caches import Caches, all_synced
+from virtsim.cluster.client import Client, Identity, connect
+from virtsim.cluster.events import Recorder
+from virtsim.crds.install import install
+from virtsim.fleet.clear import clear
+from virtsim.fleet.load import Loader
+from virtsim.fleet.spec import Fleet
+from virtsim.kubelet.nodes import Heartbeats
+from virtsim.kubelet.pods import Pods
+from virtsim.options import Options
+from virtsim.virt_api.server import serving
+from virtsim.virt_controller.migration import MigrationController
+from virtsim.virt_controller.vmi import VmiController
+from virtsim.virt_handler.handler import Handler
+
+
+@dataclass
+class Simulator:
+    """A running simulation: its caches may be read, its cluster changed through any client."""
+
+    client: Client
+    caches: Caches
+    options: Options
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    async def clear(self) -> None:
+        """Deletes the fleet: VMIMs, VMIs with their pods, nodes. Namespaces and definitions stay."""
+        await _or_crash(self, clear(_actor(self, identities.ADMIN, "virtsim")))
+
+    async def crashed(self) -> None:
+        """Returns only by raising what stopped one of the components: none of them ends by itself."""
+        done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+
+    def _run(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks.append(asyncio.create_task(work, name=name))
+
+    async def _stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        ends = await asyncio.gather(*self._tasks, return_exceptions=True)
+        for end in ends:
+            if isinstance(end, Exception):
+                raise end
+
+
+@asynccontextmanager
+async def running(kubeconfig: str | Path, fleet: Fleet, options: Options | None = None) -> AsyncIterator[Simulator]:
+    """Simulates a fleet on the cluster of a kubeconfig; entered when all its VMs are Running.
+
+    On leaving, the webhooks are unregistered and everything stops; definitions and objects stay.
+    Raises ForeignKubeVirtError if the cluster has somebody else's kubevirt.io definitions, and, on leaving, whatever
+    stopped a component.
+    """
+    options = options or Options()
+    async with connect(str(kubeconfig)) as client:
+        await install(client, added_node_selector=options.added_node_selector)
+        simulator = Simulator(client, Caches(), options)
+        try:
+            await _start(simulator)
+            async with serving(client.acting_as(identities.ADMIN), options):
+                await _or_crash(simulator, _load(simulator, fleet))
+                yield simulator
+        finally:
+            await simulator._stop()
+
+
+async def _start(simulator: Simulator) -> None:
+    informers = simulator.caches.informers(simulator.client)
+    for informer in informers:
+        simulator._run("informer", informer.run())
+    await _or_crash(simulator, all_synced(informers))
+    controller = _actor(simulator, identities.CONTROLLER, "virtualmachine-controller")
+    handler = _actor(simulator, identities.HANDLER, "virt-handler")
+    kubelet = _actor(simulator, identities.KUBELET, "kubelet")
+    options = simulator.options
+    simulator._run("vmi", VmiController(controller, options.launcher_image).run())
+    simulator._run("migration", MigrationController(controller, options.launcher_image).run())
+    simulator._run("virt-handler", Handler(handler, options).run())
+    simulator._run("kubelet", Pods(kubelet, options).run())
+    simulator._run("heartbeats", Heartbeats(kubelet, handler).run())
+
+
+async def _load(simulator: Simulator, fleet: Fleet) -> None:
+    admin = _actor(simulator, identities.ADMIN, "virtsim")
+    controller = _actor(simulator, identities.CONTROLLER, "virtualmachine-controller")
+    kubelet = _actor(simulator, identities.KUBELET, "kubelet")
+    await Loader(admin, controller, Heartbeats(kubelet, kubelet)).load(fleet)
+
+
+def _actor(simulator: Simulator, identity: Identity, component: str) -> Actor:
+    client = simulator.client.acting_as(identity)
+    recorder = Recorder(client, component)
+    simulator._run(f"events of {component}", recorder.run())
+    return Actor(client, simulator.caches, recorder)
+
+
+async def _or_crash(simulator: Simulator, work: Coroutine[Any, Any, None]) -> None:
+    """Does the work, unless a component stops first: then raises what stopped it."""
+    working = asyncio.ensure_future(work)
+    crashing = asyncio.ensure_future(simulator.crashed())
+    try:
+        done, _ = await asyncio.wait({working, crashing}, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        working.cancel()
+        crashing.cancel()
+        await asyncio.gather(working, crashing, return_exceptions=True)

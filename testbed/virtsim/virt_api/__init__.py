@@ -1,0 +1,1 @@
+"""What KubeVirt's virt-api answers: the admission webhooks."""

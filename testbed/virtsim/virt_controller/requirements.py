@@ -1,0 +1,58 @@
+"""The compute container's requests and limits (pkg/virt-controller/services/renderresources.go; kubevirt.md 6.2)."""
+
+from fractions import Fraction
+from typing import Any
+
+from virtsim.objects import quantity
+from virtsim.objects.resources import Object
+from virtsim.virt_controller.overhead import guest_memory, memory_overhead, requested_memory, vcpus
+
+EPHEMERAL_STORAGE = "50M"
+CPU_ALLOCATION_RATIO = 10
+
+
+def compute_resources(vmi: Object) -> dict[str, dict[str, str]]:
+    """Requests and limits; devices are limits, which the API server copies into the requests."""
+    domain = vmi["spec"]["domain"]
+    pages = ((domain.get("memory") or {}).get("hugepages") or {}).get("pageSize")
+    requests = {"cpu": _cpu(domain), "memory": _memory(vmi, bool(pages)), "ephemeral-storage": EPHEMERAL_STORAGE}
+    limits = _devices(domain)
+    if pages:
+        limits[f"hugepages-{pages}"] = quantity.binary(guest_memory(domain))
+        requests[f"hugepages-{pages}"] = limits[f"hugepages-{pages}"]
+    if (domain.get("cpu") or {}).get("dedicatedCpuPlacement"):
+        limits |= {"cpu": requests["cpu"], "memory": requests["memory"]}
+    return {"requests": requests, "limits": limits}
+
+
+def overhead_of(vmi: Object) -> int:
+    """Bytes of overhead of this VMI's launcher."""
+    return memory_overhead(vmi["spec"]["domain"], vmi["spec"].get("architecture", "amd64"))
+
+
+def _memory(vmi: Object, hugepages: bool) -> str:
+    domain = vmi["spec"]["domain"]
+    requested = quantity.size(requested_memory(domain)) or guest_memory(domain)
+    return quantity.binary(overhead_of(vmi) + (0 if hugepages else requested))
+
+
+def _cpu(domain: dict[str, Any]) -> str:
+    explicit: str | None = ((domain.get("resources") or {}).get("requests") or {}).get("cpu")
+    if explicit is not None:
+        return str(explicit)
+    cpu = domain.get("cpu") or {}
+    if cpu.get("dedicatedCpuPlacement"):
+        return str(vcpus(domain) + (1 if cpu.get("isolateEmulatorThread") else 0))
+    return quantity.milli(Fraction(vcpus(domain), CPU_ALLOCATION_RATIO))
+
+
+def _devices(domain: dict[str, Any]) -> dict[str, str]:
+    devices = domain.get("devices") or {}
+    limits = {"devices.kubevirt.io/kvm": "1"}
+    if devices.get("autoattachPodInterface", True) or devices.get("interfaces"):
+        limits["devices.kubevirt.io/tun"] = "1"
+        limits["devices.kubevirt.io/vhost-net"] = "1"
+    for device in [*(devices.get("gpus") or ()), *(devices.get("hostDevices") or ())]:
+        name = device["deviceName"]
+        limits[name] = str(int(limits.get(name, "0")) + 1)
+    return limits

@@ -1,0 +1,49 @@
+"""How long a target pod may stay pending before virt-controller deletes it (kubevirt.md 5.5)."""
+
+from virtsim.cluster.actor import Actor
+from virtsim.objects import keys
+from virtsim.objects.conditions import condition
+from virtsim.objects.migrations import is_being_deleted
+from virtsim.objects.resources import PODS, Object
+from virtsim.objects.times import seconds_since
+from virtsim.virt_controller.view import View
+
+UNSCHEDULABLE_SECONDS = 300.0
+PENDING_SECONDS = 900.0
+
+
+def is_unschedulable(pod: Object) -> bool:
+    """Whether the scheduler said that no node takes it."""
+    scheduled = condition(pod, "PodScheduled") or {}
+    return scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable"
+
+
+def patience(view: View, pod: Object) -> tuple[str, float]:
+    """What a pending pod is called, and for how many seconds after its creation it may stay so."""
+    if is_unschedulable(pod):
+        unschedulable = view.seconds(keys.UNSCHEDULABLE_TIMEOUT, UNSCHEDULABLE_SECONDS)
+        return "unschedulable", min(unschedulable, view.seconds(keys.PENDING_TIMEOUT, PENDING_SECONDS))
+    return "pending", view.seconds(keys.PENDING_TIMEOUT, PENDING_SECONDS)
+
+
+async def watch_pending_pod(actor: Actor, view: View) -> float | None:
+    """Deletes a target pod that is pending for too long; else answers when to look again."""
+    pod = view.target
+    if pod is None or is_being_deleted(pod) or (pod.get("status") or {}).get("phase") != "Pending":
+        return None
+    metadata = pod["metadata"]
+    where = f"{metadata['namespace']}/{view.vmi['metadata']['name']}"
+    if is_unschedulable(pod):
+        actor.events.warning(
+            view.vmim,
+            "migrationTargetPodUnschedulable",
+            f"Migration target pod for VMI [{where}] is currently unschedulable.",
+        )
+    name, limit = patience(view, pod)
+    left = limit - seconds_since(metadata["creationTimestamp"])
+    if left > 0:
+        return left
+    await actor.delete(PODS, pod)
+    message = f"{name} pod {metadata['namespace']}/{metadata['name']} timeout period exceeded"
+    actor.events.normal(view.vmim, "SuccessfulDelete", message)
+    return None

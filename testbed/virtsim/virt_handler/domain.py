@@ -1,0 +1,75 @@
+"""What virt-handler reports of a VM that it runs: its first status, and whether it could migrate (vm.go)."""
+
+from typing import Any
+
+from virtsim.objects import keys, quantity
+from virtsim.objects.conditions import condition, with_condition
+from virtsim.objects.phases import in_phase, with_status
+from virtsim.objects.pods import annotations_of
+from virtsim.objects.resources import Object
+from virtsim.virt_controller.overhead import guest_memory
+from virtsim.virt_controller.requirements import overhead_of
+
+MACHINE_ALIASES = {"q35": "pc-q35-rhel9.6.0"}
+
+
+def started(vmi: Object, pod: Object) -> Object:
+    """The VMI once its domain runs."""
+    return with_migratability(in_phase(vmi, "Running", **_facts(vmi, pod)))
+
+
+def with_migratability(vmi: Object) -> Object:
+    """The VMI with LiveMigratable and StorageLiveMigratable as they are now; the same VMI if they already are so."""
+    before = conditions = vmi["status"].get("conditions")
+    for kind in ("LiveMigratable", "StorageLiveMigratable"):
+        entry = _migratable(kind, annotations_of(vmi).get(keys.NOT_MIGRATABLE, ""))
+        if _differs(condition(vmi, kind), entry):
+            conditions = with_condition(conditions, entry)
+    return vmi if conditions is before else with_status(vmi, conditions=conditions)
+
+
+def _facts(vmi: Object, pod: Object) -> dict[str, Any]:
+    domain = vmi["spec"]["domain"]
+    cpu = domain.get("cpu") or {}
+    machine = (domain.get("machine") or {}).get("type", "q35")
+    memory = quantity.binary(guest_memory(domain))
+    address = (pod.get("status") or {}).get("podIP", "")
+    return {
+        "currentCPUTopology": {part: int(cpu.get(part) or 1) for part in ("cores", "sockets", "threads")},
+        "memory": {
+            "guestAtBoot": memory,
+            "guestCurrent": memory,
+            "guestRequested": memory,
+            "memoryOverhead": quantity.binary(overhead_of(vmi)),
+        },
+        "machine": {"type": MACHINE_ALIASES.get(machine, machine)},
+        "migrationMethod": "LiveMigration",
+        "migrationTransport": "Unix",
+        "selinuxContext": "none",
+        "qosClass": (pod.get("status") or {}).get("qosClass", "Burstable"),
+        "guestOSInfo": {},
+        "interfaces": [
+            {
+                "name": "default",
+                "ipAddress": address,
+                "ipAddresses": [address],
+                "infoSource": "domain",
+                "podInterfaceName": "eth0",
+                "queueCount": 1,
+            }
+        ],
+    }
+
+
+def _migratable(kind: str, refusal: str) -> Object:
+    entry: Object = {"type": kind, "status": "True", "lastProbeTime": None, "lastTransitionTime": None}
+    reason, _, message = refusal.partition(": ")
+    if not reason or (kind == "StorageLiveMigratable" and reason == "DisksNotLiveMigratable"):
+        return entry
+    if kind == "StorageLiveMigratable":
+        return {**entry, "status": "False", "reason": "NotMigratable", "message": refusal}
+    return {**entry, "status": "False", "reason": reason, "message": message}
+
+
+def _differs(known: Object | None, wanted: Object) -> bool:
+    return known is None or any(known.get(field) != wanted.get(field) for field in ("status", "reason", "message"))

@@ -1,0 +1,116 @@
+"""What is written to some objects, as a watch shows it: one entry a write, with what it set and what it took away."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from virtsim.cluster.client import Client
+from virtsim.cluster.informer import lines_of
+from virtsim.objects.resources import PODS, VMIMS, VMIS, Object, Resource
+
+Facts = dict[str, Any]
+
+TIME = re.compile(r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(Z| \+0000 UTC)$")
+
+
+@dataclass(frozen=True)
+class Write:
+    """One watch event of one object: its resource version and the paths whose values it changed."""
+
+    version: int
+    obj: Object
+    set: Facts
+    unset: list[str]
+
+
+@dataclass
+class Recording:
+    """All writes to the objects of a namespace, by (plural, name)."""
+
+    writes: dict[tuple[str, str], list[Write]] = field(default_factory=dict)
+
+    def take(self, plural: str, obj: Object) -> None:
+        known = self.writes.setdefault((plural, obj["metadata"]["name"]), [])
+        before = facts_of(known[-1].obj) if known else {}
+        after = facts_of(obj)
+        changed = {path: value for path, value in after.items() if before.get(path, self) != value}
+        gone = [path for path in before if path not in after]
+        if changed or gone or not known:
+            known.append(Write(int(obj["metadata"]["resourceVersion"]), obj, changed, gone))
+
+
+def facts_of(obj: Object) -> Facts:
+    """The paths that are compared: labels, annotations, finalizers, and the status without what only counts."""
+    return dict(_facts(obj))
+
+
+def _facts(obj: Object) -> Iterator[tuple[str, Any]]:
+    metadata, status = obj["metadata"], obj.get("status") or {}
+    for part in ("labels", "annotations"):
+        for key, value in (metadata.get(part) or {}).items():
+            yield f"{part}.{key}", value
+    if metadata.get("finalizers"):
+        yield "finalizers", metadata["finalizers"]
+    for stamp in status.get("phaseTransitionTimestamps") or ():
+        yield f"stamps[{stamp['phase']}]", stamp["phaseTransitionTimestamp"]
+    for entry in status.get("conditions") or ():
+        words = f"{entry['status']} {entry.get('reason', '')}: {entry.get('message', '')}"
+        yield f"conditions[{entry['type']}]", words.removesuffix(" : ")
+    for key, value in (status.get("migrationState") or {}).items():
+        yield f"migrationState.{key}", value
+    for key in ("phase", "nodeName", "launcherContainerImageVersion", "activePods"):
+        if status.get(key):
+            yield key, status[key]
+
+
+def with_roles(value: Any, roles: dict[str, str]) -> Any:
+    """The value with names and UIDs replaced by their roles, and times by <time>."""
+    if isinstance(value, dict):
+        return {with_roles(key, roles): with_roles(entry, roles) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [with_roles(entry, roles) for entry in value]
+    if not isinstance(value, str):
+        return value
+    if TIME.match(value):
+        return "<time>"
+    for name, role in roles.items():
+        value = value.replace(name, role)
+    return value
+
+
+@asynccontextmanager
+async def recording(client: Client, namespace: str) -> AsyncIterator[Recording]:
+    """Records the VMIMs, VMIs and pods of a namespace from now on."""
+    taken = Recording()
+    started = [asyncio.Event() for _ in range(3)]
+    tasks = [
+        asyncio.create_task(_record(client, resource, namespace, taken, event))
+        for resource, event in zip((VMIMS, VMIS, PODS), started, strict=True)
+    ]
+    await asyncio.gather(*(event.wait() for event in started))
+    try:
+        yield taken
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _record(
+    client: Client, resource: Resource, namespace: str, taken: Recording, started: asyncio.Event
+) -> None:
+    listed = await client.list(resource, namespace)
+    for obj in listed["items"]:
+        taken.take(resource.plural, obj)
+    query = {"watch": "true", "resourceVersion": listed["metadata"]["resourceVersion"]}
+    async with client.stream(resource.path(namespace), query) as response:
+        started.set()
+        async for line in lines_of(response.content):
+            event = msgspec.json.decode(line)
+            if event["type"] in ("ADDED", "MODIFIED"):
+                taken.take(resource.plural, event["object"])
