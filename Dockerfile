@@ -4,8 +4,8 @@ WORKDIR /src
 RUN ["python", "-m", "venv", "/opt/drover"]
 COPY requirements/ requirements/
 RUN ["/opt/drover/bin/pip", "install", "--no-cache-dir", "--only-binary=:all:", "--require-hashes", "--requirement=requirements/operator.txt"]
-# The build backend comes from the development requirements, with its hash: an isolated build would fetch any version.
-RUN ["pip", "install", "--no-cache-dir", "--only-binary=:all:", "--require-hashes", "--requirement=requirements/dev.txt"]
+# The build backend is pinned with its hash: an isolated build would fetch any version.
+RUN ["pip", "install", "--no-cache-dir", "--only-binary=:all:", "--require-hashes", "--requirement=requirements/build.txt"]
 COPY pyproject.toml README.md LICENSE ./
 COPY operator/ operator/
 RUN ["pip", "wheel", "--no-cache-dir", "--no-build-isolation", "--no-deps", "--wheel-dir=/wheel", "."]

@@ -108,6 +108,7 @@ class Replay(Client):
     async def stream(self, path: str, params: Mapping[str, str], idle_timeout: float) -> AsyncGenerator[bytes, None]:
         for event in self._events:
             yield event
+        raise asyncio.CancelledError  # else the informer would go on for ever
 
 
 def events() -> list[bytes]:
@@ -126,14 +127,9 @@ def memory() -> float:
 
 
 async def replay(store: Store, pods: int, events: list[bytes]) -> None:
-    """One list and one watch: when that ends the informer would sleep."""
-
-    async def enough(_: float) -> None:
-        raise asyncio.CancelledError
-
-    informer = Informer(Replay(pods, events), PODS, store, clock=lambda: NOW, sleep=enough)
+    """One list and one watch."""
     with suppress(asyncio.CancelledError):
-        await informer.run()
+        await Informer(Replay(pods, events), PODS, store, clock=lambda: NOW).run()
 
 
 def fill(store: Store) -> None:

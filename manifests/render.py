@@ -37,10 +37,14 @@ def chart(*options: str) -> str:
 
     Raises CalledProcessError if it makes nothing.
     """
-    command = [str(tools(["helm"])["helm"]), "template", "drover", str(CHART), f"--namespace={NAMESPACE}", *options]
+    return _helm("template", "drover", str(CHART), f"--namespace={NAMESPACE}", *options)
+
+
+def _helm(*arguments: str) -> str:
     with tempfile.TemporaryDirectory() as home:
         own = {f"HELM_{kind}_HOME": home for kind in ("CACHE", "CONFIG", "DATA")}
-        return subprocess.run(command, env=os.environ | own, capture_output=True, text=True, check=True).stdout
+        command = [str(tools(["helm"])["helm"]), *arguments]
+        return subprocess.run(command, env=os.environ | own, stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
 def install() -> str:
@@ -51,11 +55,14 @@ def install() -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line: 0 if the file was written, or is as it should be."""
     parser = argparse.ArgumentParser(prog="python manifests/render.py", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing, exit with 1 if something differs")
+    parser.add_argument(
+        "--check", action="store_true", help="lint the chart, write nothing, exit with 1 if something differs"
+    )
     wanted = install()
     if not parser.parse_args(arguments).check:
         INSTALL.write_text(wanted)
         return 0
+    _helm("lint", "--strict", "--quiet", str(CHART))
     found = INSTALL.read_text() if INSTALL.exists() else ""
     lines = found.splitlines(keepends=True), wanted.splitlines(keepends=True)
     sys.stdout.writelines(difflib.unified_diff(*lines, "manifests/install.yaml", "the chart"))

@@ -48,6 +48,7 @@ class Simulator:
         self._tasks.append(asyncio.create_task(work, name=name))
 
     async def _stop(self) -> None:
+        await self.client.disconnect()
         for task in self._tasks:
             task.cancel()
         ends = await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -5,9 +5,10 @@ from typing import Any
 
 from drover.acting.outcome import Hands, NotAllowedError
 from drover.acting.reading import live, refresh
+from drover.api.reasons import EventReason
 from drover.facts.kubevirt import ATTEMPT, HOSTNAME, PLAN, PLAN_UID, RUN, VMIM, WHY
 from drover.facts.wire import Key
-from drover.running.actions import CancelMigration, StartMigration
+from drover.running.actions import CancelMigration, StartMigration, Tell
 from drover.running.allowed import still_allowed
 from drover.running.names import label_value
 from drover.watching.client import ApiError
@@ -59,6 +60,18 @@ def body(action: StartMigration) -> dict[str, Any]:
         },
         "spec": {"vmiName": action.vmi.name, "addedNodeSelector": {HOSTNAME: action.hostname}},
     }
+
+
+def told(action: StartMigration) -> tuple[Tell, Tell]:
+    """The Events about a migration that was created: on the VMI and on the plan."""
+    where = f"from {action.source} to {action.target} (attempt {action.attempt}): {action.why}"
+    reason = EventReason.MIGRATION_STARTED
+    mine = f"{action.plan} moves it {where}"
+    theirs = f"{action.vmi.namespace}/{action.vmi.name} moves {where}"
+    return (
+        Tell(action.vmi, "Normal", reason, mine, action.name),
+        Tell(action.plan, "Normal", reason, theirs, action.name),
+    )
 
 
 async def _is_there(action: StartMigration, hands: Hands) -> bool:

@@ -3,6 +3,7 @@ checked against the slots and the room the one before has taken."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from functools import partial
 
 from drover.acting import migrations, nodes, objects
 from drover.acting.outcome import Hands, Outcome, attempt
@@ -24,6 +25,8 @@ async def perform(actions: Iterable[Action], hands: Hands, taken: Mapping[str, s
     starts = [action for action in actions if isinstance(action, StartMigration)]
     others = [action for action in actions if not isinstance(action, StartMigration)]
     started, done = await asyncio.gather(_starts(starts, hands, taken), _all(others, hands))
+    created = [migrations.told(start) for start, outcome in zip(starts, started, strict=True) if outcome.error is None]
+    await _all([event for pair in created for event in pair], hands)
     return [*started, *done]
 
 
@@ -32,32 +35,27 @@ async def _all(actions: Iterable[Action], hands: Hands) -> list[Outcome]:
 
 
 async def _starts(actions: Iterable[StartMigration], hands: Hands, taken: Mapping[str, str]) -> list[Outcome]:
-    outcomes = []
-    for action in actions:
-
-        async def write(action: StartMigration = action) -> None:
-            await migrations.start(action, hands, taken)
-
-        outcomes.append(await attempt(action, hands, write))
-    return outcomes
+    """One after the other: the create of one is in the Store before the next is asked about."""
+    return [await attempt(each, hands, partial(migrations.start, each, hands, taken)) for each in actions]
 
 
 async def _one(action: Action, hands: Hands) -> Outcome:
-    async def write() -> None:
-        match action:
-            case CancelMigration():
-                await migrations.cancel(action, hands)
-            case Cordon():
-                await nodes.cordon(action, hands)
-            case Uncordon():
-                await nodes.uncordon(action, hands)
-            case EnsurePlan():
-                await objects.ensure_plan(action, hands)
-            case SetFinalizer():
-                await objects.set_finalizer(action, hands)
-            case SaveRecords():
-                await objects.save_records(action, hands)
-            case Tell():
-                await objects.tell(action, hands)
+    return await attempt(action, hands, partial(_write, action, hands))
 
-    return await attempt(action, hands, write)
+
+async def _write(action: Action, hands: Hands) -> None:
+    match action:
+        case CancelMigration():
+            await migrations.cancel(action, hands)
+        case Cordon():
+            await nodes.cordon(action, hands)
+        case Uncordon():
+            await nodes.uncordon(action, hands)
+        case EnsurePlan():
+            await objects.ensure_plan(action, hands)
+        case SetFinalizer():
+            await objects.set_finalizer(action, hands)
+        case SaveRecords():
+            await objects.save_records(action, hands)
+        case Tell():
+            await objects.tell(action, hands)

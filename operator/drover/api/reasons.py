@@ -146,11 +146,9 @@ class Outcome(StrEnum):
 class EventReason(StrEnum):
     """Reasons of the Events we write."""
 
-    RUN_STARTED = "RunStarted"
     MIGRATION_STARTED = "MigrationStarted"
     MIGRATION_ENDED = "MigrationEnded"
     MIGRATION_FAILED = "MigrationFailed"
     TARGET_REJECTED = "TargetRejected"
     PHASE_CHANGED = "PhaseChanged"
     CORDONED = "Cordoned"
-    UNCORDONED = "Uncordoned"

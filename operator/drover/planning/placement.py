@@ -17,12 +17,14 @@ from drover.planning.vmclass import VMClass
 @dataclass(frozen=True, slots=True)
 class Mover:
     """A VM that needs a target. `barred` are nodes it may not go to whatever the checks say, each with the reason in
-    words; `kept` is the target it was given before."""
+    words; `kept` is the target it was given before; `shunned` are targets it failed on, taken only if nothing else is
+    left."""
 
     uid: str
     vm_class: VMClass
     barred: Mapping[str, str]
     kept: str = ""
+    shunned: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,7 @@ def _choose(ask: _Ask, fleet: Fleet, barred: Mapping[str, str]) -> Placed | Unpl
     fitting = ask.open & checks.has_room(ask.demand, fleet)
     if not fitting.any():
         return _refusal(ask, fleet, barred)
+    fitting = _without_shunned(fitting, ask.mover, fleet)
     kept = fleet.position.get(ask.mover.kept)
     left = _left(ask.demand, fleet)
     best = kept if kept is not None and fitting[kept] else int(np.argmax(np.where(fitting, left, -np.inf)))
@@ -89,6 +92,14 @@ def _choose(ask: _Ask, fleet: Fleet, barred: Mapping[str, str]) -> Placed | Unpl
     count = int(fitting.sum())
     what = "the only node that fits" if count == 1 else f"one of {count} nodes that fit"
     return Placed(fleet.nodes[best].name, f"{what}; {left[best]:.0%} of its scarcest resource stays free")
+
+
+def _without_shunned(fitting: Mask, mover: Mover, fleet: Fleet) -> Mask:
+    others = fitting.copy()
+    for name in mover.shunned:
+        if name in fleet.position:
+            others[fleet.position[name]] = False
+    return others if others.any() else fitting
 
 
 def _left(demand: Amounts, fleet: Fleet) -> NDArray[np.float64]:

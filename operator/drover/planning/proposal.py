@@ -16,12 +16,14 @@ from drover.planning.vmclass import VMClass, pins_host
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What a plan wants now: empty `sources`, move `vmis`. `avoid` are the nodes the scheduler refused, by VMI UID."""
+    """What a plan wants now: empty `sources`, move `vmis`. By VMI UID: `avoid` are the nodes the scheduler refused,
+    `shunned` those it failed on."""
 
     plan: MigrationPlan
     sources: frozenset[str]
     vmis: tuple[VMI, ...]
     avoid: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    shunned: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @property
     def tentative(self) -> bool:
@@ -91,7 +93,9 @@ def _one(goal: Goal, snapshot: Snapshot, relations: Index, ground: fleet.Fleet, 
             )
             continue
         avoid = goal.avoid.get(vmi.uid, frozenset())
-        movers.append(placement.Mover(vmi.uid, vm_class, bars(vmi, relations, avoid), kept.get(vmi.uid, "")))
+        shunned = goal.shunned.get(vmi.uid, frozenset())
+        barred_here = bars(vmi, relations, avoid)
+        movers.append(placement.Mover(vmi.uid, vm_class, barred_here, kept.get(vmi.uid, ""), shunned))
     sources = {vmi.uid: vmi.node for vmi in goal.vmis}
     assignments: dict[str, Assignment] = {}
     classes = {mover.uid: mover.vm_class for mover in movers}

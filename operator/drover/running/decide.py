@@ -49,6 +49,7 @@ def _goal(view: View, now: datetime) -> Goal:
         sources=view.source_set,
         vmis=tuple(case.vmi for case in movers if case.vmi is not None and case.vmi.not_migratable() is None),
         avoid={case.uid: ledger.refused_targets(case.record, now) for case in movers},
+        shunned={case.uid: ledger.failed_targets(case.record) for case in movers},
     )
 
 

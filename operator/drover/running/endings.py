@@ -5,7 +5,7 @@ stored, so that nothing is lost whatever happens in between.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -34,55 +34,72 @@ NO_REASON = "KubeVirt gave no reason; the Events of the migration may"
 class Endings:
     """What a plan's attempts need: records to store, migrations to delete, Events to tell, when to look again."""
 
-    records: dict[str, Record]
-    cancels: list[CancelMigration]
-    tells: list[Tell]
+    records: dict[str, Record] = field(default_factory=dict)
+    cancels: list[CancelMigration] = field(default_factory=list)
+    tells: list[Tell] = field(default_factory=list)
+    wake: list[datetime] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A case and what it is judged by."""
+
+    case: Case
+    view: View
+    snapshot: Snapshot
+    index: Index
+    now: datetime
     wake: list[datetime]
+
+    @property
+    def record(self) -> Record:
+        """The case's record, or an empty one."""
+        case = self.case
+        empty = Record(namespace=case.namespace, name=case.name, uid=case.uid, outcome=Outcome.CANCELLING)
+        return case.record or empty
 
 
 def endings(view: View, snapshot: Snapshot, index: Index, now: datetime) -> Endings:
     """All that ended or is to be ended in the plan's run."""
-    result = Endings({}, [], [], [])
+    result = Endings()
     for case in view.cases:
-        _case(case, view, snapshot, index, now, result)
+        scene = Scene(case, view, snapshot, index, now, result.wake)
+        updated = _ended(scene) or _to_end(scene)
+        updated = _verified(scene, updated or scene.record) or updated
+        if updated is not None and updated != case.record:
+            result.records[case.uid] = updated
+            result.tells.extend(_tell(case, updated, view))
+        result.cancels.extend(_cancel(case))
     return result
 
 
-def _case(case: Case, view: View, snapshot: Snapshot, index: Index, now: datetime, result: Endings) -> None:
-    record = case.record or Record(namespace=case.namespace, name=case.name, uid=case.uid, outcome=Outcome.CANCELLING)
-    updated = _ended(case, record, snapshot, index, now) or _to_end(case, record, view, snapshot, index, now, result)
-    updated = _verified(case, updated or record, view, index, now, result) or updated
-    if updated is not None and updated != case.record:
-        result.records[case.uid] = updated
-        result.tells.extend(_tell(case, updated, view))
-    _cancel(case, result)
-
-
-def _ended(case: Case, record: Record, snapshot: Snapshot, index: Index, now: datetime) -> Record | None:
+def _ended(scene: Scene) -> Record | None:
     """The record with the end of the case's last migration, if it ended and that is news."""
-    vmim = case.vmim
+    vmim = scene.case.vmim
     if vmim is None:
-        return _orphaned(case, record, now)
-    gone = vmim.metadata.namespace and (vmim.metadata.namespace, vmim.name) not in snapshot.vmims
+        return _orphaned(scene)
+    gone = (vmim.metadata.namespace, vmim.name) not in scene.snapshot.vmims
     if not vmim.final and not gone:
         return None
+    record = scene.record
     known = next((a for a in record.attempts if a.number == vmim.attempt), None)
-    if known is not None and known.outcome not in ledger.OPEN and not _has_better_reason(known, case):
+    if known is not None and known.outcome not in ledger.OPEN and not _has_better_reason(known, scene.case):
         return None
-    outcome, error = _verdict(vmim, move.state_of(case), known)
-    return ledger.with_attempt(record, _attempt(case, vmim, outcome, error, snapshot, index, now))
+    outcome, error = _verdict(vmim, move.state_of(scene.case), known)
+    return ledger.with_attempt(record, _attempt(scene, vmim, outcome, error))
 
 
-def _orphaned(case: Case, record: Record, now: datetime) -> Record | None:
+def _orphaned(scene: Scene) -> Record | None:
     """The record with the end of an attempt that was being cancelled when its migration went and nobody saw how."""
+    record = scene.record
     last = record.attempts[-1] if record.attempts else None
     if last is None or last.outcome not in ledger.OPEN:
         return None
-    state = case.vmi.state_of(last.uid) if case.vmi is not None else None
+    state = scene.case.vmi.state_of(last.uid) if scene.case.vmi is not None else None
     if state is not None and state.completed and not state.failed:
         return ledger.with_attempt(record, last.model_copy(update={"outcome": Outcome.SUCCEEDED, "error": None}))
     outcome = Outcome.REJECTED if last.outcome is Outcome.REJECTING else Outcome.CANCELLED
-    return ledger.with_attempt(record, last.model_copy(update={"outcome": outcome, "ended_at": now}))
+    return ledger.with_attempt(record, last.model_copy(update={"outcome": outcome, "ended_at": scene.now}))
 
 
 def _has_better_reason(known: Attempt, case: Case) -> bool:
@@ -105,83 +122,73 @@ def _verdict(vmim: VMIM, state: MigrationState | None, known: Attempt | None) ->
     return Outcome.FAILED, (state.failure_reason if state is not None else "") or NO_REASON
 
 
-def _to_end(
-    case: Case, record: Record, view: View, snapshot: Snapshot, index: Index, now: datetime, result: Endings
-) -> Record | None:
+def _to_end(scene: Scene) -> Record | None:
     """The record with an attempt we are about to end: withdrawn, refused by the scheduler, or never begun."""
-    vmim = case.vmim
-    if vmim is None or vmim.final or vmim.deleting or _open(case) or move.switched_over(case):
+    vmim, view, record = scene.case.vmim, scene.view, scene.record
+    if vmim is None or vmim.final or vmim.deleting or _open(scene.case) or move.switched_over(scene.case):
         return None
     if view.withdrawn:
         why = "the plan was deleted" if view.plan.metadata.deleting else "the plan was withdrawn"
-        return _with_open(case, vmim, record, Outcome.CANCELLING, why, snapshot, index, now)
-    refusal = _refused(vmim, index, now, result)
+        return ledger.with_attempt(record, _attempt(scene, vmim, Outcome.CANCELLING, why))
+    refusal = _refused(scene, vmim)
     if refusal is not None:
-        record = ledger.with_rejection(record, RejectedTarget(node=vmim.pinned_to, at=now, message=refusal[:1024]))
-        return _with_open(case, vmim, record, Outcome.REJECTING, refusal, snapshot, index, now)
-    stalled = _stalled(vmim, index, now, result)
-    if stalled is not None:
-        return _with_open(case, vmim, record, Outcome.REJECTING, stalled, snapshot, index, now)
-    return None
+        node = towards(vmim, scene.snapshot, scene.index) or vmim.pinned_to
+        record = ledger.with_rejection(record, RejectedTarget(node=node, at=scene.now, message=refusal[:1024]))
+    ended = refusal or _stalled(scene, vmim)
+    return ledger.with_attempt(record, _attempt(scene, vmim, Outcome.REJECTING, ended)) if ended else None
 
 
 def _open(case: Case) -> bool:
-    assert case.vmim is not None
+    """Whether the end of the case's migration is on record as wanted, and not as come."""
     attempts = case.record.attempts if case.record else ()
-    return any(a.number == case.vmim.attempt and a.outcome in ledger.OPEN for a in attempts)
+    return any(case.vmim and a.number == case.vmim.attempt and a.outcome in ledger.OPEN for a in attempts)
 
 
-def _with_open(
-    case: Case, vmim: VMIM, record: Record, outcome: Outcome, why: str, snapshot: Snapshot, index: Index, now: datetime
-) -> Record:
-    return ledger.with_attempt(record, _attempt(case, vmim, outcome, why, snapshot, index, now))
-
-
-def _refused(vmim: VMIM, index: Index, now: datetime, result: Endings) -> str | None:
+def _refused(scene: Scene, vmim: VMIM) -> str | None:
     """The scheduler's words, when it has refused the target pod for a moment."""
-    pod = index.targets.get(vmim.uid)
+    pod = scene.index.targets.get(vmim.uid)
     if pod is None or pod.node or vmim.phase in HANDED_OFF:
         return None
     message = pod.unschedulable()
     created = pod.metadata.creation_timestamp
-    if message is None or created is None:
-        return None
-    if now < created + REJECTED_AFTER:
-        result.wake.append(created + REJECTED_AFTER)
+    if message is None or created is None or not _past(created + REJECTED_AFTER, scene):
         return None
     return message
 
 
-def _stalled(vmim: VMIM, index: Index, now: datetime, result: Endings) -> str | None:
+def _stalled(scene: Scene, vmim: VMIM) -> str | None:
     created = vmim.metadata.creation_timestamp
-    if vmim.phase not in UNSTARTED or vmim.uid in index.targets or created is None:
+    if vmim.phase not in UNSTARTED or vmim.uid in scene.index.targets or created is None:
         return None
-    if now < created + STALLED_AFTER:
-        result.wake.append(created + STALLED_AFTER)
+    if not _past(created + STALLED_AFTER, scene):
         return None
     return f"KubeVirt made no target pod within {words(STALLED_AFTER)}: {vmim.blocked_by() or 'no condition says why'}"
 
 
-def _attempt(
-    case: Case, vmim: VMIM, outcome: Outcome, error: str | None, snapshot: Snapshot, index: Index, now: datetime
-) -> Attempt:
-    state = move.state_of(case)
+def _past(limit: datetime, scene: Scene) -> bool:
+    """Whether a limit is behind us; if not, somebody has to look again when it is."""
+    if scene.now >= limit:
+        return True
+    scene.wake.append(limit)
+    return False
+
+
+def _attempt(scene: Scene, vmim: VMIM, outcome: Outcome, error: str | None) -> Attempt:
+    case, state = scene.case, move.state_of(scene.case)
     ended = next((t for phase in FINAL if (t := vmim.entered(phase)) is not None), None)
-    last = case.record.attempts[-1] if case.record and case.record.attempts else None
-    queued = last.ended_at if last is not None and last.number != vmim.attempt else None
     return Attempt(
         number=vmim.attempt,
         migration=vmim.name,
         uid=vmim.uid,
         source=move.source_of(case) or "unknown",
-        target=towards(vmim, snapshot, index) or vmim.pinned_to or "unknown",
+        target=towards(vmim, scene.snapshot, scene.index) or vmim.pinned_to or "unknown",
         why=vmim.metadata.annotations.why or None,
         outcome=outcome,
-        ended_at=ended or now,
+        ended_at=ended or scene.now,
         mode=(state.mode or None) if state is not None else None,
-        steps=move.steps_of(vmim, state, queued),
+        steps=move.steps_of(vmim, state, move.queued_since(case, scene.view)),
         error=error[:1024] if error else None,
-        fingerprint=fingerprint(case, snapshot, index),
+        fingerprint=fingerprint(case, scene.snapshot, scene.index),
     )
 
 
@@ -193,35 +200,32 @@ def fingerprint(case: Case, snapshot: Snapshot, index: Index) -> str:
     return digest(vm_class, homes)
 
 
-def _verified(case: Case, record: Record, view: View, index: Index, now: datetime, result: Endings) -> Record | None:
+def _verified(scene: Scene, record: Record) -> Record | None:
     """The record with the verdict on a migration KubeVirt called a success: the VMI is Ready on the target, and its
     source pod has ended. A late yes is still a yes."""
     if not record.attempts or record.outcome not in (Outcome.SUCCEEDED, Outcome.VERIFICATION_FAILED):
         return None
     last = record.attempts[-1]
-    lacking = _lacking(case, last, index)
+    lacking = _lacking(scene, last)
     if lacking is None:
-        steps = (last.steps.model_copy(update={"done": now})) if last.steps else None
+        steps = last.steps.model_copy(update={"done": scene.now}) if last.steps else None
         done = last.model_copy(update={"outcome": Outcome.DONE, "steps": steps, "error": None})
         return ledger.with_attempt(record, done)
-    limit = (last.ended_at or now) + duration((view.plan.spec.verify or Verify()).timeout)
-    if now < limit:
-        result.wake.append(limit)
+    timeout = (scene.view.plan.spec.verify or Verify()).timeout
+    if not _past((last.ended_at or scene.now) + duration(timeout), scene):
         return None
-    error = f"not verified within {(view.plan.spec.verify or Verify()).timeout}: {lacking}"
-    if record.outcome is Outcome.VERIFICATION_FAILED and last.error == error:
-        return None
+    error = f"not verified within {timeout}: {lacking}"
     return ledger.with_attempt(record, last.model_copy(update={"outcome": Outcome.VERIFICATION_FAILED, "error": error}))
 
 
-def _lacking(case: Case, last: Attempt, index: Index) -> str | None:
+def _lacking(scene: Scene, last: Attempt) -> str | None:
     """What a success still lacks, or None. A VM that has ended since lacks nothing: there is none left to be unwell."""
-    vmi = case.vmi
+    vmi = scene.case.vmi
     if vmi is None or vmi.final:
         return None
     if vmi.node == last.source:
         return f"the VMI is still on {last.source}"
-    if any(pod.node == last.source for pod in index.pods_of(vmi)):
+    if any(pod.node == last.source for pod in scene.index.pods_of(vmi)):
         return f"its source pod on {last.source} has not ended"
     return None if vmi.ready else "the VMI is not Ready"
 
@@ -257,10 +261,10 @@ def _words(case: Case, last: Attempt) -> tuple[Literal["Normal", "Warning"], Eve
     return None
 
 
-def _cancel(case: Case, result: Endings) -> None:
+def _cancel(case: Case) -> Iterable[CancelMigration]:
     """Delete what is recorded as ending. If it switched over in the meantime it is left to finish."""
     vmim = case.vmim
     if vmim is None or vmim.final or vmim.deleting or not _open(case) or move.switched_over(case):
         return
-    attempt = next(a for a in (case.record.attempts if case.record else ()) if a.number == vmim.attempt)
-    result.cancels.append(CancelMigration(vmim.metadata.namespace, vmim.name, vmim.uid, attempt.error or ""))
+    why = next((a.error for a in (case.record.attempts if case.record else ()) if a.number == vmim.attempt), None)
+    yield CancelMigration(vmim.metadata.namespace, vmim.name, vmim.uid, why or "")

@@ -96,6 +96,12 @@ def _holds_until(record: Record, node: str) -> datetime:
     return max(times) + REJECTION_HOLDS * (1 << min(len(times) - 1, 4))
 
 
+def failed_targets(record: Record | None) -> frozenset[str]:
+    """Targets of the attempts that failed since the last success: another one is tried first."""
+    recent = _since_success(record) if record is not None else []
+    return frozenset(a.target for a in recent if a.outcome is Outcome.FAILED)
+
+
 def next_release(record: Record | None, now: datetime) -> datetime | None:
     """When the first of the refused targets may be asked again."""
     if record is None:

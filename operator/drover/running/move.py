@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from drover.api.plan import Run
 from drover.api.reasons import Outcome
 from drover.api.report import Attempt
 from drover.api.shared import Step, Steps, Switchover, Waiting
@@ -108,12 +107,12 @@ def observe(case: Case, view: View, planned: Assignment | None, snapshot: Snapsh
         error=_error(last),
     )
     if case.vmim is not None and (case.in_flight or step == "Verifying"):
-        return _flying(base, case, _queued(view.run, last), snapshot, index)
+        return _flying(base, case, queued_since(case, view), snapshot, index)
     if last is not None and step in ("Verifying", "Done", "Failed"):
         return _landed(base, last)
     if planned is not None and step == "Queued":
-        return replace(base, target=planned.target, why=planned.why, steps=Steps(queued=_queued(view.run, last)))
-    return replace(base, steps=Steps(queued=_queued(view.run, last)))
+        return replace(base, target=planned.target, why=planned.why, steps=Steps(queued=queued_since(case, view)))
+    return replace(base, steps=Steps(queued=queued_since(case, view)))
 
 
 def _error(last: Attempt | None) -> str:
@@ -122,9 +121,14 @@ def _error(last: Attempt | None) -> str:
     return last.error or ""
 
 
-def _queued(run: Run | None, last: Attempt | None) -> datetime | None:
-    """It waits since its last attempt ended, or since the run started."""
-    return (last.ended_at if last is not None else None) or (run.started_at if run is not None else None)
+def queued_since(case: Case, view: View) -> datetime | None:
+    """It waits since its last attempt ended, or since the run started. An attempt does not wait for itself."""
+    attempts = case.record.attempts if case.record is not None else ()
+    mine = case.vmim.attempt if case.vmim is not None else 0
+    earlier = [a.ended_at for a in attempts if a.number != mine and a.ended_at is not None]
+    if case.vmim is None or case.vmim.final:
+        earlier = [a.ended_at for a in attempts if a.ended_at is not None and a.number <= case.attempts]
+    return max(earlier, default=view.run.started_at if view.run is not None else None)
 
 
 def _flying(base: Move, case: Case, queued: datetime | None, snapshot: Snapshot, index: Index) -> Move:

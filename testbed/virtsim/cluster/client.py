@@ -4,6 +4,7 @@ Every request names who it is made for: the simulator impersonates KubeVirt's ow
 audit logs and managedFields tell virt-controller from virt-handler and both from the users.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -129,7 +130,20 @@ class Client:
         async with self.session.get(self._url(path, query), headers=headers, timeout=WATCH_TIMEOUT) as response:
             if response.status >= 400:
                 raise ApiError(response.status, "", (await response.text())[:500])
-            yield response
+            try:
+                yield response
+            finally:
+                if response.connection is not None and response.connection.transport is not None:
+                    response.connection.transport.abort()
+
+    async def disconnect(self) -> None:
+        """Drops all connections at once, without the TLS goodbye that a loop which ends now has no time for.
+
+        Whoever still waits for an answer gets an aiohttp.ClientError.
+        """
+        if self.session.connector is not None:
+            await self.session.connector.close(abort_ssl=True)
+        await asyncio.sleep(0)
 
     def _url(self, path: str, query: Mapping[str, str] | None) -> str:
         return f"{self.configuration.host}{path}" + (f"?{urlencode(query)}" if query else "")
@@ -150,5 +164,9 @@ async def connect(kubeconfig: str) -> AsyncIterator[Client]:
     await load_kube_config(config_file=kubeconfig, client_configuration=configuration)
     tls = RESTClientObject(configuration).ssl_context
     connector = aiohttp.TCPConnector(ssl=tls, limit=CONNECTIONS)
-    async with aiohttp.ClientSession(connector=connector, auto_decompress=True) as session:
-        yield Client(session, configuration)
+    async with aiohttp.ClientSession(connector=connector) as session:
+        client = Client(session, configuration)
+        try:
+            yield client
+        finally:
+            await client.disconnect()

@@ -34,6 +34,9 @@ async def serving(client: Client, options: Options) -> AsyncIterator[None]:
         finally:
             await unregister(client)
     finally:
+        for connection in runner.server.connections if runner.server is not None else ():
+            if connection.transport is not None:
+                connection.transport.abort()  # the API server keeps them open, and would for as long as it likes
         await runner.cleanup()
 
 

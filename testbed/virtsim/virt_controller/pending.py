@@ -1,7 +1,7 @@
 """Pending: what must be true before a target pod is created, and its creation (kubevirt.md 5.3)."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from virtsim.cluster.actor import Actor
 from virtsim.cluster.caches import Caches
@@ -35,7 +35,7 @@ class TargetPods:
         """Creates the target pod if it may exist now; else answers when to look again (None: something will tell)."""
         if view.source is None:
             return None
-        await self._ensure_nonroot(view.vmi)
+        view = replace(view, vmi=await self._nonroot(view.vmi))
         if self._creating.locked():
             # Waiting for the mutex would hold a worker; KubeVirt looks again too, only less often.
             return 0.02
@@ -79,13 +79,13 @@ class TargetPods:
         if "exceeded quota" in error.message and not is_true(vmim, REJECTED_BY_QUOTA):
             await self.actor.update(VMIMS, conditioned(vmim, REJECTED_BY_QUOTA), "status")
 
-    async def _ensure_nonroot(self, vmi: Object) -> None:
+    async def _nonroot(self, vmi: Object) -> Object:
         """The first migration marks a non-root VMI with the annotation that older handlers look for."""
         annotations = annotations_of(vmi)
         if vmi["status"].get("runtimeUser") != NONROOT_USER or keys.NONROOT in annotations:
-            return
+            return vmi
         metadata = {**vmi["metadata"], "annotations": {**annotations, keys.NONROOT: "true"}}
-        await self.actor.update(VMIS, {**vmi, "metadata": metadata})
+        return await self.actor.update(VMIS, {**vmi, "metadata": metadata})
 
 
 def active_migrations(caches: Caches) -> list[limits.Counted]:

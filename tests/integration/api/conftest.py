@@ -21,7 +21,7 @@ def defined(cluster: Cluster) -> Iterator[str]:
     cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", str(CRDS))
     yield applied.stderr
     if not cluster.own:
-        cluster.kubectl("delete", "--wait=false", "-f", str(CRDS))
+        cluster.kubectl("delete", "--ignore-not-found", "--wait=false", "-f", str(CRDS))
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from virtsim.cluster.informer import lines_of
 from virtsim.objects.resources import PODS, VMIMS, VMIS, Object, Resource
 
 Facts = dict[str, Any]
+WITHIN_SECONDS = 30.0
 
 TIME = re.compile(r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(Z| \+0000 UTC)$")
 
@@ -33,8 +34,23 @@ class Recording:
     """All writes to the objects of a namespace, by (plural, name)."""
 
     writes: dict[tuple[str, str], list[Write]] = field(default_factory=dict)
+    seen: dict[tuple[str, str], int] = field(default_factory=dict)
+    gone: set[tuple[str, str]] = field(default_factory=set)
+
+    def last(self, plural: str, name: str) -> Object:
+        """The object as it was seen last; an empty one if it was not seen."""
+        known = self.writes.get((plural, name))
+        return known[-1].obj if known else {"metadata": {}, "status": {}}
+
+    def has_caught_up(self, plural: str, stored: dict[str, int]) -> bool:
+        """Whether everything that is stored (name: version), and the end of everything that is not, was seen."""
+        missing = [name for kind, name in self.seen if kind == plural and name not in stored]
+        return all((plural, name) in self.gone for name in missing) and all(
+            self.seen.get((plural, name), 0) >= version for name, version in stored.items()
+        )
 
     def take(self, plural: str, obj: Object) -> None:
+        self.seen[plural, obj["metadata"]["name"]] = int(obj["metadata"]["resourceVersion"])
         known = self.writes.setdefault((plural, obj["metadata"]["name"]), [])
         before = facts_of(known[-1].obj) if known else {}
         after = facts_of(obj)
@@ -85,7 +101,7 @@ def with_roles(value: Any, roles: dict[str, str]) -> Any:
 
 @asynccontextmanager
 async def recording(client: Client, namespace: str) -> AsyncIterator[Recording]:
-    """Records the VMIMs, VMIs and pods of a namespace from now on."""
+    """Records the VMIMs, VMIs and pods of a namespace from now on, to the last write before the context ends."""
     taken = Recording()
     started = [asyncio.Event() for _ in range(3)]
     tasks = [
@@ -95,15 +111,15 @@ async def recording(client: Client, namespace: str) -> AsyncIterator[Recording]:
     await asyncio.gather(*(event.wait() for event in started))
     try:
         yield taken
+        for resource in (VMIMS, VMIS, PODS):
+            await _catch_up(client, resource, namespace, taken)
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _record(
-    client: Client, resource: Resource, namespace: str, taken: Recording, started: asyncio.Event
-) -> None:
+async def _record(client: Client, resource: Resource, namespace: str, taken: Recording, started: asyncio.Event) -> None:
     listed = await client.list(resource, namespace)
     for obj in listed["items"]:
         taken.take(resource.plural, obj)
@@ -114,3 +130,13 @@ async def _record(
             event = msgspec.json.decode(line)
             if event["type"] in ("ADDED", "MODIFIED"):
                 taken.take(resource.plural, event["object"])
+            elif event["type"] == "DELETED":
+                taken.gone.add((resource.plural, event["object"]["metadata"]["name"]))
+
+
+async def _catch_up(client: Client, resource: Resource, namespace: str, taken: Recording) -> None:
+    listed = await client.list(resource, namespace)
+    stored = {obj["metadata"]["name"]: int(obj["metadata"]["resourceVersion"]) for obj in listed["items"]}
+    async with asyncio.timeout(WITHIN_SECONDS):
+        while not taken.has_caught_up(resource.plural, stored):  # noqa: ASYNC110 - the watch is another task's
+            await asyncio.sleep(0.02)

@@ -59,7 +59,7 @@ class Scene:
     async def eventually(self, so: Callable[[], bool]) -> None:
         """Waits for a condition over several kinds of objects. Fails after 30 s."""
         async with asyncio.timeout(WITHIN_SECONDS):
-            while not so():
+            while not so():  # noqa: ASYNC110 - no one event says it
                 await asyncio.sleep(0.02)
 
     async def vmim(self, of: Object, *phases: str) -> Object:

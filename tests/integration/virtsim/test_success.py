@@ -15,9 +15,7 @@ RECORDED = yaml.safe_load((Path(__file__).parent / "success.yaml").read_text())
 NAMESPACE = "virtsim-success"
 FLEET: dict[str, Any] = {
     "kubevirt": {
-        "configuration": {
-            "migrations": {"parallelMigrationsPerCluster": 50, "parallelOutboundMigrationsPerNode": 10}
-        }
+        "configuration": {"migrations": {"parallelMigrationsPerCluster": 50, "parallelOutboundMigrationsPerNode": 10}}
     },
     "nodes": [{"name": "success", "count": 3}],
     "virtualMachines": [
@@ -43,7 +41,7 @@ async def test_writes_are_the_recorded_ones(scene: Scene) -> None:
     async with recording(scene.user, NAMESPACE) as taken:
         vmim = await scene.migrate(NAMESPACE, "vm", "m")
         await scene.vmim(vmim, "Succeeded")
-        await scene.eventually(lambda: _is_over(scene, vmim))
+        await scene.eventually(lambda: _is_over(taken))
         vmi = await scene.vmi(NAMESPACE, "vm")
         final = await scene.user.get(VMIMS, NAMESPACE, "m")
     state = final["status"]["migrationState"]
@@ -92,21 +90,19 @@ async def test_the_vms_own_selector_wins_over_the_added_one(scene: Scene) -> Non
     assert (await scene.vmi(NAMESPACE, "stubborn"))["status"]["nodeName"] == "success-2"
 
 
-def _is_over(scene: Scene, vmim: Object) -> bool:
-    """The last writes of all: the label, the source's end, the target's readiness, the finalizer."""
-    caches = scene.simulator.caches
-    vmi = caches.vmis.get(NAMESPACE, vmim["spec"]["vmiName"]) or {}
+def _is_over(taken: Recording) -> bool:
+    """The last writes of all: the label, the image, the source's end, the target's readiness, the finalizer."""
+    vmi, vmim = taken.last(VMIS.plural, "vm"), taken.last(VMIMS.plural, "m")
     state = vmi["status"].get("migrationState") or {}
-    source, target = (caches.pods.get(NAMESPACE, state.get(name, "")) for name in ("sourcePod", "targetPod"))
-    stored = caches.vmims.get(NAMESPACE, vmim["metadata"]["name"])
+    source, target = (taken.last("pods", state.get(name, "")) for name in ("sourcePod", "targetPod"))
     return (
-        state.get("migrationUid") == vmim["metadata"]["uid"]
+        bool(state.get("completed"))
         and "kubevirt.io/migrationTargetNodeName" not in vmi["metadata"]["labels"]
+        and "launcherContainerImageVersion" in vmi["status"]
         and is_true(vmi, "Ready")
-        and (source or {"status": {}})["status"].get("phase") == "Succeeded"
-        and is_true(target or {}, "Ready")
-        and stored is not None
-        and not stored["metadata"].get("finalizers")
+        and source["status"].get("phase") == "Succeeded"
+        and is_true(target, "Ready")
+        and not vmim["metadata"].get("finalizers")
     )
 
 

@@ -1,5 +1,7 @@
 """The definitions of our kinds: in step with the models, bounded and described throughout."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from drover.api import crd
+from drover.api import crd, reference
 from drover.api.maintenance import MAINTENANCES, MaintenanceSpec, MaintenanceVMs
 from drover.api.plan import PLANS, Evacuate, PlanSpec
 from drover.api.resource import Resource
@@ -39,6 +41,19 @@ KINDS = pytest.mark.parametrize("resource", crd.RESOURCES, ids=lambda resource: 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: str(folder.relative_to(ROOT)))
 def test_the_committed_definitions_are_those_of_the_models(folder: Path) -> None:
     assert crd.drift(folder) == ""
+
+
+def test_the_committed_reference_is_that_of_the_models(capsys: pytest.CaptureFixture[str]) -> None:
+    assert reference.main(["--check", str(ROOT / "docs" / "api.md")]) == 0, capsys.readouterr().out
+
+
+def test_a_reference_that_differs_is_found(tmp_path: Path) -> None:
+    page = tmp_path / "api.md"
+    assert reference.main(["--check", str(page)]) == 1
+    assert reference.main([str(page)]) == 0
+    assert reference.main(["--check", str(page)]) == 0
+    page.write_text(page.read_text().replace("`20s`", "`30s`"))
+    assert reference.main(["--check", str(page)]) == 1
 
 
 def test_every_difference_is_found_and_written_away(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -122,3 +137,8 @@ def test_the_defaults_of_the_schema_are_those_of_the_model(model: type[BaseModel
 def test_a_status_is_read_however_much_a_newer_operator_put_there() -> None:
     newer = {"type": "Ready", "status": "True", "reason": "AllMoved", "colour": "green", "message": ""}
     assert Condition.model_validate(newer).wire() == {key: newer[key] for key in newer if key != "colour"}
+
+
+def test_the_operator_loads_no_yaml_for_its_definitions() -> None:
+    loaded = "import sys, drover.api.crd, drover.api.reference; sys.exit('yaml' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", loaded], check=False).returncode == 0
