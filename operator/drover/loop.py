@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pydantic
+import msgspec
 
 from drover.acting.objects import write_status
 from drover.acting.outcome import Hands
@@ -69,16 +69,16 @@ class Loop:
         self._proposing: asyncio.Task[None] | None = None
         self._taken: Mapping[str, str] = {}
         self._written: dict[str, datetime] = {}
-        self.last_round: float | None = None
-        """When a round ended last, on the monotonic clock."""
+        self.last_round = time.monotonic()
+        """When a round ended well last (at first: when there was none yet), on the monotonic clock."""
         self.ready = False
-        """Whether a round has seen everything it needs."""
+        """Whether the last round knew our own objects."""
 
     def deliver(self, kind: str, change: str, body: dict[str, Any]) -> None:
         """Take what kopf saw of our kinds."""
         resource = OURS[kind]
         try:
-            thing = resource.decode(_json(body))
+            thing = resource.decode(msgspec.json.encode(body))
         except resources.UndecodableError:
             log.exception("a %s cannot be read", resource.kind)
             return
@@ -140,10 +140,10 @@ class Loop:
         now = self._clock()
         snapshot = self._store.snapshot(now)
         self._metrics.known(self._store.counts(), len(snapshot.stale))
-        if {"plans", "maintenances", "reports"} & snapshot.stale:
+        self.ready = not {"plans", "maintenances", "reports"} & (snapshot.stale | snapshot.absent)
+        if not self.ready:
             # Without our own objects nothing can be decided or said: not even that nothing can.
             return None
-        self.ready = True
         self._propose(snapshot, now)
         decision = decide(snapshot, self._proposals, now)
         self._metrics.decided(decision)
@@ -203,7 +203,3 @@ class Loop:
         except ApiError as error:
             if error.status != 404:
                 log.warning("the status of %s %s was not written: %s", thing.kind, thing.name, error)
-
-
-def _json(body: dict[str, Any]) -> bytes:
-    return pydantic.TypeAdapter(dict[str, Any]).dump_json(body)

@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST
 
 if TYPE_CHECKING:
     from drover.loop import Loop
@@ -63,23 +64,19 @@ def probes(loop: "Loop", metrics: "Metrics") -> web.Application:
     """/healthz: rounds are made. /readyz: a round has seen our objects. /metrics."""
 
     async def healthz(_: web.Request) -> web.Response:
-        last = loop.last_round
-        hangs = last is not None and time.monotonic() - last > UNHEALTHY_AFTER_SECONDS
+        hangs = time.monotonic() - loop.last_round > UNHEALTHY_AFTER_SECONDS
         return web.Response(status=503 if hangs else 200, text="no round for three minutes" if hangs else "ok")
 
     async def readyz(_: web.Request) -> web.Response:
-        text = "ok" if loop.ready else "our own kinds were not listed yet"
+        text = "ok" if loop.ready else "our own kinds are not known (are the CRDs installed?)"
         return web.Response(status=200 if loop.ready else 503, text=text)
 
     async def exposition(_: web.Request) -> web.Response:
-        return web.Response(body=metrics.text(), headers={"Content-Type": CONTENT_TYPE})
+        return web.Response(body=metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     app = web.Application()
     app.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", exposition)])
     return app
-
-
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 async def serve(options: argparse.Namespace) -> None:

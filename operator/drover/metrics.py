@@ -7,7 +7,6 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from drover.api.plan import PlanStatus
 from drover.running.actions import Action, CancelMigration, Decision, StartMigration
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 STATES = ("running", "waiting", "blocked", "failed", "done")
 
 

@@ -36,7 +36,7 @@ async def start(action: StartMigration, hands: Hands, taken: Mapping[str, str]) 
     try:
         answer = await hands.client.create(VMIMS.collection(action.vmi.namespace), body(action))
     except ApiError as error:
-        if error.status not in (0, 409) or not await _is_there(action, hands):
+        if error.status not in (0, 409) or not await is_there(action, hands):
             raise
         return
     hands.store.put(VMIMS, VMIMS.decode(answer))
@@ -74,7 +74,7 @@ def told(action: StartMigration) -> tuple[Tell, Tell]:
     )
 
 
-async def _is_there(action: StartMigration, hands: Hands) -> bool:
+async def is_there(action: StartMigration, hands: Hands) -> bool:
     """Whether the migration of this name exists and is this one, by plan, run, attempt, VM and target."""
     key = (action.vmi.namespace, action.name)
     if not await refresh(VMIMS, key, hands):

@@ -1,5 +1,7 @@
 """Cordoning nodes and giving them back: only `unschedulable` and our own annotation are ever written."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from drover.acting.outcome import Hands, NotAllowedError
@@ -7,22 +9,39 @@ from drover.acting.reading import live
 from drover.facts.node import BEFORE, Node
 from drover.running.actions import Cordon, Uncordon
 from drover.running.allowed import still_allowed
-from drover.watching.client import FIELD_MANAGER
+from drover.watching.client import FIELD_MANAGER, ApiError
 from drover.watching.resources import NODES
+
+TRIES = 3
+"""The kubelet and other controllers write nodes all the time: a version that was overtaken is read and judged anew."""
 
 
 async def cordon(action: Cordon, hands: Hands) -> None:
     """Cordon, and in the same request write what was there before. A mark that is there is left as it is."""
-    node = await _checked(action, hands)
+    await _change(action, hands, partial(_cordoned, action))
+
+
+def _cordoned(action: Cordon, node: Node) -> dict[str, Any]:
     annotation = {} if node.metadata.annotations.before else {"annotations": {BEFORE: action.before}}
-    await _patch(node, {"metadata": annotation, "spec": {"unschedulable": True}}, hands)
+    return {"metadata": annotation, "spec": {"unschedulable": True}}
 
 
 async def uncordon(action: Uncordon, hands: Hands) -> None:
     """Take our mark off, and make the node as it was before."""
-    node = await _checked(action, hands)
-    spec: dict[str, Any] = {"unschedulable": True} if action.unschedulable else {"unschedulable": None}
-    await _patch(node, {"metadata": {"annotations": {BEFORE: None}}, "spec": spec}, hands)
+    spec = {"unschedulable": True if action.unschedulable else None}
+    await _change(action, hands, lambda _: {"metadata": {"annotations": {BEFORE: None}}, "spec": spec})
+
+
+async def _change(action: Cordon | Uncordon, hands: Hands, change: Callable[[Node], dict[str, Any]]) -> None:
+    """Read, judge and patch; the patch holds only for the version that was judged."""
+    for last in (False,) * (TRIES - 1) + (True,):
+        node = await _checked(action, hands)
+        try:
+            await _patch(node, change(node), hands)
+            return
+        except ApiError as error:
+            if error.status != 409 or last:
+                raise
 
 
 async def _checked(action: Cordon | Uncordon, hands: Hands) -> Node:
@@ -34,7 +53,6 @@ async def _checked(action: Cordon | Uncordon, hands: Hands) -> Node:
 
 
 async def _patch(node: Node, change: dict[str, Any], hands: Hands) -> None:
-    """A merge patch that holds only for the version we read."""
     version = {"resourceVersion": node.metadata.resource_version, "uid": node.metadata.uid}
     body = {**change, "metadata": {**change["metadata"], **version}}
     answer = await hands.client.merge_patch(NODES.item(("", node.name)), body, FIELD_MANAGER)

@@ -12,7 +12,7 @@ from drover.facts.kubevirt import PLAN, PLAN_UID, RUN
 from drover.running.actions import EnsurePlan, SaveRecords, SetFinalizer, Tell
 from drover.running.names import digest, label_value
 from drover.watching.client import FIELD_MANAGER, ApiError
-from drover.watching.resources import MAINTENANCES, PLANS, REPORTS, Resource
+from drover.watching.resources import MAINTENANCES, PLANS, REPORTS, Resource, version_of
 
 COMPONENT = "drover"
 
@@ -151,12 +151,19 @@ async def tell(action: Tell, hands: Hands) -> None:
 async def write_status(
     thing: MigrationPlan | NodeMaintenance, status: PlanStatus | MaintenanceStatus, hands: Hands
 ) -> None:
-    """Apply a whole status, as one field manager, to the object with this UID and to no other of its name."""
+    """Apply a whole status, as one field manager, to the object with this UID and to no other of its name.
+
+    The version says which: the API server ignores a UID in what is applied to a status.
+    """
     resource = _resource(thing.kind)
+    newest = hands.store.known(resource, ("", thing.name))
+    if newest is None or newest.metadata.uid != thing.metadata.uid:
+        return
+    version = max(newest, thing, key=version_of).metadata.resource_version
     body: dict[str, Any] = {
         "apiVersion": API_VERSION,
         "kind": thing.kind,
-        "metadata": {"name": thing.name, "uid": thing.uid},
+        "metadata": {"name": thing.name, "resourceVersion": version},
         "status": status.wire(),
     }
     answer = await hands.client.apply(f"{resource.item(('', thing.name))}/status", body, field_manager=FIELD_MANAGER)

@@ -67,14 +67,17 @@ class Store:
         return self._wake(True)
 
     def replace(self, resource: Resource[T], things: Iterable[T], resource_version: str) -> bool:
-        """Take a whole list: what it lacks is gone, unless we know it to be younger than the list."""
+        """Take a whole list: what it lacks is gone, unless we know it to be younger than the list.
+
+        Lists of one resource have to come in the order in which they were asked for.
+        """
         shelf: Shelf[T] = self._shelves[resource.name]
         version = int(resource_version) if resource_version.isdecimal() else 0
+        # Versions never go back, unless etcd was restored from a backup: then nothing we know counts.
+        restored = version < shelf.floor
+        if restored:
+            self.forget(resource)
         first = not shelf.listed
-        if version < shelf.floor:
-            # Versions never go back, unless etcd was restored from a backup: then nothing we know counts.
-            for thing in shelf.forget():
-                self._bury(thing)
         listed = {resource.key(thing): thing for thing in things}
         differs = [self.put(resource, thing) for thing in listed.values()]
         missing = shelf.missing_from(listed, version)
@@ -102,7 +105,7 @@ class Store:
         self._absent.discard(resource.name)
 
     def forget(self, resource: Resource[Any]) -> None:
-        """The kind has been absent for so long that its objects cannot be there any more."""
+        """Nothing that is known of this resource counts any more: its kind has been absent for long, say."""
         gone = self._shelves[resource.name].forget()
         for thing in gone:
             self._bury(thing)
@@ -129,6 +132,11 @@ class Store:
             stale=frozenset(name for name in self._shelves if self._is_stale(name, now)),
             absent=frozenset(self._absent),
         )
+
+    def known(self, resource: Resource[T], key: Key) -> T | None:
+        """The newest known version of one object."""
+        found: T | None = self._shelves[resource.name].objects.get(key)
+        return found
 
     def counts(self) -> Mapping[str, int]:
         """How many objects of each resource are known, and how many deleted migrations and refusals are remembered."""
