@@ -9,28 +9,36 @@ import sys
 import time
 from pathlib import Path
 
+import aiohttp
+from kubernetes.aio.config import ConfigException
+
+from virtsim.cluster.client import ApiError
 from virtsim.crds.install import ForeignKubeVirtError
 from virtsim.fleet.spec import Fleet, FleetError, names, read
 from virtsim.objects import quantity
 from virtsim.options import Options
 from virtsim.simulator import running
 
+FAILED = 1
 REFUSED = 2
 
 
 def main() -> int:
-    """Exit code 0 after SIGTERM or Ctrl-C, 2 when the cluster or the fleet file is refused."""
+    """Exit code 0 after SIGTERM or Ctrl-C, 1 without a usable API server, 2 when cluster or fleet file is refused."""
     arguments = parser().parse_args()
     logging.basicConfig(
         level=logging.DEBUG if arguments.verbose else logging.INFO, format="%(levelname).1s %(message)s"
     )
     # Caches of many small dicts that live long: a collection every 700 objects would only walk them.
-    gc.set_threshold(100_000, 50, 100)
+    gc.set_threshold(50_000, 20, 20)
     try:
         asyncio.run(simulate(arguments.kubeconfig, read(arguments.fleet), options(arguments)))
     except (ForeignKubeVirtError, FleetError) as error:
         print(f"virtsim: {error}", file=sys.stderr)
         return REFUSED
+    except (ApiError, aiohttp.ClientError, ConfigException) as error:
+        print(f"virtsim: {arguments.kubeconfig}: {error}", file=sys.stderr)
+        return FAILED
     return 0
 
 

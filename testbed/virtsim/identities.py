@@ -1,4 +1,4 @@
-"""Who the simulator's requests are made for: KubeVirt's own service accounts, impersonated (kubevirt.md 1.5)."""
+"""Who the simulator's requests are made for: KubeVirt's own service accounts, impersonated."""
 
 from virtsim.cluster.client import Identity
 from virtsim.objects.keys import NAMESPACE

@@ -48,13 +48,14 @@ class Simulator:
         self._tasks.append(asyncio.create_task(work, name=name))
 
     async def _stop(self) -> None:
-        await self.client.disconnect()
+        """Ends all tasks. Raises what stopped one of them before."""
+        crashed = [task for task in self._tasks if task.done() and not task.cancelled()]
         for task in self._tasks:
             task.cancel()
-        ends = await asyncio.gather(*self._tasks, return_exceptions=True)
-        for end in ends:
-            if isinstance(end, Exception):
-                raise end
+        await self.client.disconnect()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for task in crashed:
+            task.result()
 
 
 @asynccontextmanager
@@ -66,12 +67,14 @@ async def running(kubeconfig: str | Path, fleet: Fleet, options: Options | None 
     stopped a component.
     """
     options = options or Options()
-    async with connect(str(kubeconfig)) as client:
+    # The webhooks have connections of their own: a request that waits for its admission must not keep the webhook
+    # from asking the API server.
+    async with connect(str(kubeconfig)) as client, connect(str(kubeconfig)) as reading:
         await install(client, added_node_selector=options.added_node_selector)
         simulator = Simulator(client, Caches(), options)
         try:
             await _start(simulator)
-            async with serving(client.acting_as(identities.ADMIN), options):
+            async with serving(reading.acting_as(identities.APISERVER), options):
                 await _or_crash(simulator, _load(simulator, fleet))
                 yield simulator
         finally:

@@ -9,7 +9,7 @@ from virtsim.cluster.informer import Informer
 from virtsim.cluster.store import Store
 from virtsim.objects import keys
 from virtsim.objects.migrations import phase_class, vmi_key
-from virtsim.objects.pods import is_arriving, is_terminal
+from virtsim.objects.pods import is_arriving, is_terminal, newest
 from virtsim.objects.resources import KUBEVIRTS, NODES, PODS, VMIMS, VMIS, Object, Resource
 
 
@@ -63,6 +63,12 @@ class Caches:
             VMIS: self.vmis,
             VMIMS: self.vmims,
         }.get(resource)
+
+    def current_pod(self, vmi: Object) -> Object | None:
+        """The pod a VM is in: the newest that its VMI controls on the node that it runs on."""
+        node = (vmi.get("status") or {}).get("nodeName")
+        owned = self.pods.by("owner", vmi["metadata"]["uid"])
+        return newest([pod for pod in owned if node and pod["spec"].get("nodeName") == node])
 
     def informers(self, client: Client) -> list[Informer]:
         return [

@@ -33,7 +33,7 @@ class Recorder:
         self._client = client
         self._component = component
         self._told: asyncio.Queue[tuple[_Told, str]] = asyncio.Queue()
-        self._written: dict[_Told, Object] = {}
+        self._written: dict[_Told, tuple[str, int]] = {}
         self._serial = itertools.count()
 
     def normal(self, obj: Object, reason: str, message: str) -> None:
@@ -62,13 +62,13 @@ class Recorder:
         if before is None:
             if len(self._written) >= REMEMBERED_EVENTS:
                 self._written.pop(next(iter(self._written)))
-            self._written[told] = await self._client.create(EVENTS, self._event(told, at))
+            event = await self._client.create(EVENTS, self._event(told, at))
+            self._written[told] = event["metadata"]["name"], 1
             return
-        metadata = before["metadata"]
-        body = {"count": before["count"] + 1, "lastTimestamp": at}
-        self._written[told] = await self._client.patch(
-            EVENTS, metadata["namespace"], metadata["name"], body, MERGE_PATCH
-        )
+        name, count = before
+        body = {"count": count + 1, "lastTimestamp": at}
+        await self._client.patch(EVENTS, told.obj[2], name, body, MERGE_PATCH)
+        self._written[told] = name, count + 1
 
     def _event(self, told: _Told, at: str) -> Object:
         version, kind, namespace, name, uid = told.obj

@@ -11,10 +11,11 @@ from virtsim.fleet.spec import Fleet, KubeVirt, Nodes, names
 from virtsim.kubelet.nodes import Heartbeats
 from virtsim.objects import keys
 from virtsim.objects.conditions import is_true
+from virtsim.objects.migrations import is_being_deleted
 from virtsim.objects.resources import KUBEVIRTS, NAMESPACES, NODES, SERVICE_ACCOUNTS, VMIS, Object, Resource, key_of
 
 AT_ONCE = 32
-ACCOUNT_WITHIN_SECONDS = 30.0
+NAMESPACE_WITHIN_SECONDS = 60.0
 
 T = TypeVar("T")
 
@@ -39,10 +40,21 @@ class Loader:
 
     async def _namespace(self, name: str) -> None:
         """Pods are refused until the controller-manager has put a default ServiceAccount into their namespace."""
-        await self._create(NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-        async with asyncio.timeout(ACCOUNT_WITHIN_SECONDS):
-            while not await self._exists(SERVICE_ACCOUNTS, name, "default"):  # noqa: ASYNC110 - another process does it
+        async with asyncio.timeout(NAMESPACE_WITHIN_SECONDS):
+            while not await self._has_account(name):  # noqa: ASYNC110 - another process makes it
                 await asyncio.sleep(0.05)
+
+    async def _has_account(self, name: str) -> bool:
+        """Whether pods can be created there; creates the namespace, once an earlier one of that name has ended."""
+        await self._create(NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+        try:
+            namespace = await self._admin.client.get(NAMESPACES, "", name)
+            await self._admin.client.get(SERVICE_ACCOUNTS, name, "default")
+        except ApiError as error:
+            if error.code == 404:
+                return False
+            raise
+        return not is_being_deleted(namespace)
 
     async def _kubevirt(self, kubevirt: KubeVirt) -> None:
         spec = {"configuration": kubevirt.configuration}
@@ -97,15 +109,6 @@ class Loader:
             return not waiting
 
         await store.until(left)
-
-    async def _exists(self, resource: Resource, namespace: str, name: str) -> bool:
-        try:
-            await self._admin.client.get(resource, namespace, name)
-        except ApiError as error:
-            if error.code == 404:
-                return False
-            raise
-        return True
 
     async def _create(self, resource: Resource, obj: Object, actor: Actor | None = None) -> Object | None:
         """The created object, or None if it was there already."""

@@ -1,4 +1,4 @@
-"""Node objects as kubelet, device plugins and KubeVirt's node labeller leave them (kubevirt.md 6.4 and 11.3)."""
+"""Node objects as kubelet, device plugins and KubeVirt's node labeller leave them (pkg/virt-handler/node-labeller)."""
 
 from virtsim.fleet.spec import Nodes, names
 from virtsim.objects import keys

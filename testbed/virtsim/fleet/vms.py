@@ -6,8 +6,8 @@ from typing import Any
 from virtsim.fleet.spec import Fleet, VirtualMachines, names
 from virtsim.objects import keys
 from virtsim.objects.phases import in_phase
+from virtsim.objects.pods import NONROOT_USER
 from virtsim.objects.resources import Key, Object
-from virtsim.virt_controller.launcher_pod import NONROOT_USER
 
 
 def render(fleet: Fleet) -> list[Object]:

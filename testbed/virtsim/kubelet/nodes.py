@@ -1,4 +1,4 @@
-"""Keeps the simulated nodes Ready: Leases, and virt-handler's heartbeat (kubevirt.md 6.4)."""
+"""Keeps the simulated nodes Ready: Leases, and virt-handler's heartbeat (pkg/virt-handler/heartbeat)."""
 
 import asyncio
 import logging

@@ -14,8 +14,7 @@ from virtsim.objects.pods import annotations_of, is_launcher, is_terminal, label
 from virtsim.objects.resources import PODS, Key, Object, key_of
 from virtsim.objects.times import seconds_since
 from virtsim.options import Options
-from virtsim.virt_controller.launcher_pod import qemu_timeout_seconds
-from virtsim.virt_handler.launcher import exit_phase, waits_for_domain
+from virtsim.virt_handler.launcher import exit_phase, qemu_timeout_seconds, waits_for_domain
 
 WORKERS = 10
 FASTEST_START_SECONDS = 0.01

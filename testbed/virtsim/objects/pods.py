@@ -4,6 +4,7 @@ from virtsim.objects import keys
 from virtsim.objects.resources import Object
 
 COMPUTE = "compute"
+NONROOT_USER = 107
 
 
 def labels_of(obj: Object) -> dict[str, str]:
@@ -47,5 +48,5 @@ def is_arriving(pod: Object) -> bool:
 
 
 def newest(pods: list[Object]) -> Object | None:
-    """The pod created last; among those of the same second the one with the highest name."""
-    return max(pods, key=lambda pod: (pod["metadata"]["creationTimestamp"], pod["metadata"]["name"]), default=None)
+    """The pod created last. Times are whole seconds: among pods of the same second one that still runs is newer."""
+    return max(pods, key=lambda pod: (pod["metadata"]["creationTimestamp"], not is_terminal(pod)), default=None)

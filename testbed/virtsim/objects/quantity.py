@@ -1,5 +1,6 @@
 """Kubernetes quantities: read exactly, written as the API server would (apimachinery/pkg/api/resource)."""
 
+import re
 from fractions import Fraction
 
 SUFFIXES = {
@@ -21,18 +22,19 @@ SUFFIXES = {
     "Ei": Fraction(2**60),
 }
 
+QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)([numkMGTPE]|[KMGTPE]i|)")
+"""12e6 and 12E6 are numbers; 12E is twelve exa."""
+
 BINARY = ("Ei", "Pi", "Ti", "Gi", "Mi", "Ki")
 
 
 def parse(text: str | int | float) -> Fraction:
     """The exact value. Raises ValueError if the text is no quantity."""
-    body = str(text).strip()
-    number = body.rstrip("numkKMGTPEi") if not _is_exponent(body) else body
-    suffix = body[len(number) :]
-    try:
-        return Fraction(number) * SUFFIXES[suffix]
-    except (KeyError, ValueError, ZeroDivisionError):
-        raise ValueError(f"{text!r} is no Kubernetes quantity, write for example 500m, 2 or 4Gi") from None
+    written = QUANTITY.fullmatch(str(text))
+    if written is None:
+        raise ValueError(f"{text!r} is no Kubernetes quantity, write for example 500m, 2 or 4Gi")
+    number, suffix = written.groups()
+    return Fraction(number) * SUFFIXES[suffix]
 
 
 def size(text: str | int | float) -> int:
@@ -54,8 +56,3 @@ def milli(value: Fraction) -> str:
     """CPU cores, in millicores where they are not whole."""
     thousandths = -(-(value * 1000).numerator // (value * 1000).denominator)
     return str(thousandths // 1000) if thousandths % 1000 == 0 else f"{thousandths}m"
-
-
-def _is_exponent(body: str) -> bool:
-    """12e6 and 12E6 are numbers; 12E is twelve exa."""
-    return body[-1:].isdigit()

@@ -1,4 +1,4 @@
-"""After the end: the result is copied, the finalizer goes, old migrations go with their dead pods (kubevirt.md 2.9)."""
+"""After the end: the result is copied, the finalizer goes, old migrations go with their dead pods (migration.go)."""
 
 from virtsim.cluster.actor import Actor
 from virtsim.objects import keys

@@ -1,6 +1,6 @@
 """What virt-controller writes into the VMI's migrationState: hand-over, abort, and the target's death.
 
-Each is one JSON patch whose `test` operations make it fail when virt-handler was faster (kubevirt.md 5.7 row 11, 5.9).
+Each is one JSON patch whose `test` operations make it fail when virt-handler was faster (migration.go).
 """
 
 from typing import Any

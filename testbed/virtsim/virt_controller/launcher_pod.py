@@ -1,15 +1,14 @@
-"""Launcher pods as virt-controller 1.9 creates them (pkg/virt-controller/services/template.go; kubevirt.md 5.6)."""
+"""Launcher pods as virt-controller 1.9 creates them (pkg/virt-controller/services/template.go)."""
 
-import hashlib
 from typing import Any
 
 from virtsim.objects import keys
-from virtsim.objects.pods import annotations_of, labels_of
+from virtsim.objects.overhead import overhead_of
+from virtsim.objects.pods import NONROOT_USER, annotations_of, labels_of
 from virtsim.objects.resources import Object
+from virtsim.virt_controller.containers import compute, console_log
 from virtsim.virt_controller.node_selectors import forbids_obsolete_models, launcher_selector, target_selector
-from virtsim.virt_controller.requirements import compute_resources, overhead_of
 
-NONROOT_USER = 107
 VOLUMES = (
     "private",
     "public",
@@ -21,8 +20,6 @@ VOLUMES = (
 )
 NOT_COPIED = (keys.LATEST_API_VERSION, keys.STORAGE_API_VERSION, keys.OWN_PREFIX)
 """Beginnings of annotations that stay on the VMI: the simulator's own would tell a planner where a VM began."""
-QEMU_TIMEOUT_SECONDS = 240
-QEMU_TIMEOUT_JITTER_SECONDS = 120
 LAUNCHER_GRACE_SECONDS = 30
 
 
@@ -53,24 +50,11 @@ def target_pod(
     return pod
 
 
-def qemu_timeout_seconds(pod: Object) -> int | None:
-    """How long this launcher waits for its domain before it gives up, from its own command line."""
-    command = pod["spec"]["containers"][0].get("command") or []
-    flag = "--qemu-timeout"
-    return int(command[command.index(flag) + 1].removesuffix("s")) if flag in command else None
-
-
-def _qemu_timeout(seed: str) -> int:
-    """240 to 359 s: the base and a jitter (here a hash, not chance)."""
-    jitter = int.from_bytes(hashlib.sha256(seed.encode()).digest()[:2], "big") % QEMU_TIMEOUT_JITTER_SECONDS
-    return QEMU_TIMEOUT_SECONDS + jitter
-
-
 def _pod(vmi: Object, image: str, selector: dict[str, str], seed: str) -> Object:
     spec = {
         "nodeSelector": selector,
-        "initContainers": [_console_log(vmi, image)],
-        "containers": [_compute(vmi, image, seed)],
+        "initContainers": [console_log(vmi, image)],
+        "containers": [compute(vmi, image, seed)],
         **_spec(vmi),
     }
     return {"apiVersion": "v1", "kind": "Pod", "metadata": _metadata(vmi), "spec": spec}
@@ -145,44 +129,6 @@ def _spec(vmi: Object) -> Object:
         "volumes": [{"name": name, "emptyDir": {}} for name in VOLUMES],
         **_affinity(vmi),
         **{field: spec[field] for field in taken_over if spec.get(field)},
-    }
-
-
-def _compute(vmi: Object, image: str, seed: str) -> Object:
-    name = vmi["metadata"]["name"]
-    return {
-        "name": "compute",
-        "image": image,
-        "imagePullPolicy": "IfNotPresent",
-        "command": ["/usr/bin/virt-launcher-monitor", "--qemu-timeout", f"{_qemu_timeout(seed)}s", "--name", name],
-        "resources": compute_resources(vmi),
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "runAsNonRoot": True,
-            "runAsUser": NONROOT_USER,
-            "runAsGroup": NONROOT_USER,
-            "capabilities": {"add": ["NET_BIND_SERVICE"], "drop": ["ALL"]},
-        },
-        "terminationMessagePolicy": "FallbackToLogsOnError",
-    }
-
-
-def _console_log(vmi: Object, image: str) -> Object:
-    """A sidecar in the modern form, an init container that stays: its requests count beside the compute container's."""
-    return {
-        "name": "guest-console-log",
-        "image": image,
-        "imagePullPolicy": "IfNotPresent",
-        "command": ["/usr/bin/virt-tail"],
-        "args": ["--logfile", f"/var/run/kubevirt-private/{vmi['metadata']['uid']}/virt-serial0-log"],
-        "restartPolicy": "Always",
-        "resources": {"requests": {"cpu": "5m", "memory": "35M"}, "limits": {"cpu": "15m", "memory": "60M"}},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "runAsNonRoot": True,
-            "runAsUser": NONROOT_USER,
-            "capabilities": {"drop": ["ALL"]},
-        },
     }
 
 

@@ -1,4 +1,4 @@
-"""How many migrations may run at once (migration.go, kubevirt.md 5.3 #8 and #9). Pure counting."""
+"""How many migrations may run at once (migration.go, pkg/util/migrations). Pure counting."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

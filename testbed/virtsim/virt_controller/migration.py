@@ -1,7 +1,6 @@
-"""virt-controller's migration controller (pkg/virt-controller/watch/migration/migration.go; kubevirt.md 5.1, 5.2)."""
+"""virt-controller's migration controller (pkg/virt-controller/watch/migration/migration.go)."""
 
 import heapq
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from virtsim.cluster.actor import Actor
@@ -11,20 +10,16 @@ from virtsim.objects.conditions import is_true, without_condition
 from virtsim.objects.migrations import is_being_deleted, is_final, phase_of
 from virtsim.objects.phases import in_phase
 from virtsim.objects.pods import annotations_of, labels_of
-from virtsim.objects.resources import PODS, VMIMS, Key, Object, key_of
+from virtsim.objects.resources import VMIMS, Key, Object, key_of
 from virtsim.virt_controller import garbage
 from virtsim.virt_controller.configuration import migration_configuration
-from virtsim.virt_controller.hand_over import hand_over, mark_target_down, request_abort
 from virtsim.virt_controller.limits import ACTIVE_PRIORITY, queue_priority
-from virtsim.virt_controller.pending import TargetPods
 from virtsim.virt_controller.phases import failure, next_phase
 from virtsim.virt_controller.status import ABORT_REQUESTED, REJECTED_BY_QUOTA, conditioned
-from virtsim.virt_controller.timeouts import watch_pending_pod
+from virtsim.virt_controller.sync import Sync
 from virtsim.virt_controller.view import View, look
 
 WORKERS = 3
-
-Sync = Callable[[View], Awaitable[float | None]]
 
 
 class MigrationController:
@@ -32,17 +27,8 @@ class MigrationController:
 
     def __init__(self, actor: Actor, image: str) -> None:
         self._actor = actor
-        self._targets = TargetPods(actor, image)
+        self._sync = Sync(actor, image)
         self._controller = Controller("migration", self.reconcile, WORKERS)
-        self._syncs: dict[str, Sync] = {
-            "Pending": self._sync_pending,
-            "Scheduling": self._sync_scheduling,
-            "Scheduled": self._sync_scheduled,
-            "PreparingTarget": self._sync_target_lost,
-            "TargetReady": self._sync_target_lost,
-            "Running": self._sync_running,
-            "Failed": self._sync_target_lost,
-        }
 
     async def run(self) -> None:
         caches = self._actor.caches
@@ -62,7 +48,7 @@ class MigrationController:
         if view is None:
             await self._without_vmi(vmim)
             return None
-        again = await self._sync(view)
+        again = await self._sync.act(view)
         await self._update_status(view)
         return again
 
@@ -81,42 +67,6 @@ class MigrationController:
         else:
             self._actor.events.warning(vmim, "FailedMigration", "Migration failed because vmi does not exist.")
             await self._actor.update(VMIMS, in_phase(vmim, "Failed"), "status")
-
-    async def _sync(self, view: View) -> float | None:
-        if is_being_deleted(view.vmi):
-            return None
-        if view.deleted and not view.handed_off:
-            await self._sync_canceled(view)
-            return None
-        sync = self._syncs.get(view.phase)
-        return await sync(view) if sync is not None else None
-
-    async def _sync_canceled(self, view: View) -> None:
-        pod = view.target
-        if pod is None or is_being_deleted(pod) or view.target_is_down:
-            return
-        await self._actor.delete(PODS, pod)
-        name = f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
-        self._actor.events.normal(view.vmim, "SuccessfulDelete", f"migration canceled and pod {name} is deleted")
-
-    async def _sync_pending(self, view: View) -> float | None:
-        if view.target is not None:
-            return await watch_pending_pod(self._actor, view)
-        return await self._targets.create(view)
-
-    async def _sync_scheduling(self, view: View) -> float | None:
-        return await watch_pending_pod(self._actor, view)
-
-    async def _sync_scheduled(self, view: View) -> None:
-        if not view.deleted:
-            await hand_over(self._actor, view)
-
-    async def _sync_target_lost(self, view: View) -> None:
-        await mark_target_down(self._actor, view)
-
-    async def _sync_running(self, view: View) -> None:
-        if view.deleted:
-            await request_abort(self._actor, view)
 
     async def _update_status(self, view: View) -> None:
         """At most one phase: an end if there is a reason for one, else a requested abort, else one step."""

@@ -1,4 +1,4 @@
-"""The nodeSelector of launcher pods (services/nodeselectorrenderer.go and migration.go; kubevirt.md 5.6 and 6.3)."""
+"""The nodeSelector of launcher pods (services/nodeselectorrenderer.go and migration.go)."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Pending: what must be true before a target pod is created, and its creation (kubevirt.md 5.3)."""
+"""Pending: what must be true before a target pod is created, and its creation (migration.go)."""
 
 import asyncio
 from dataclasses import dataclass, replace
@@ -9,11 +9,11 @@ from virtsim.cluster.client import ApiError
 from virtsim.objects import keys
 from virtsim.objects.conditions import is_true
 from virtsim.objects.migrations import phase_of
-from virtsim.objects.pods import annotations_of, is_terminal
+from virtsim.objects.pods import NONROOT_USER, annotations_of, is_terminal
 from virtsim.objects.resources import PODS, VMIMS, VMIS, Key, Object
 from virtsim.virt_controller import limits
 from virtsim.virt_controller.configuration import cluster_node_selectors, migration_configuration
-from virtsim.virt_controller.launcher_pod import NONROOT_USER, target_pod
+from virtsim.virt_controller.launcher_pod import target_pod
 from virtsim.virt_controller.node_selectors import NoHostModelError
 from virtsim.virt_controller.status import REJECTED_BY_QUOTA, conditioned
 from virtsim.virt_controller.view import View

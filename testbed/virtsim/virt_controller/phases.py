@@ -1,4 +1,4 @@
-"""The phases of a migration as two tables: what ends it, and what takes it one phase further (kubevirt.md 2.3, 2.7)."""
+"""The phases of a migration as two tables: what ends it, and what takes it one further (migration.go, updateStatus)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,11 +1,11 @@
-"""The compute container's requests and limits (pkg/virt-controller/services/renderresources.go; kubevirt.md 6.2)."""
+"""The compute container's requests and limits (pkg/virt-controller/services/renderresources.go)."""
 
 from fractions import Fraction
 from typing import Any
 
 from virtsim.objects import quantity
+from virtsim.objects.overhead import guest_memory, overhead_of, requested_memory, vcpus
 from virtsim.objects.resources import Object
-from virtsim.virt_controller.overhead import guest_memory, memory_overhead, requested_memory, vcpus
 
 EPHEMERAL_STORAGE = "50M"
 CPU_ALLOCATION_RATIO = 10
@@ -23,11 +23,6 @@ def compute_resources(vmi: Object) -> dict[str, dict[str, str]]:
     if (domain.get("cpu") or {}).get("dedicatedCpuPlacement"):
         limits |= {"cpu": requests["cpu"], "memory": requests["memory"]}
     return {"requests": requests, "limits": limits}
-
-
-def overhead_of(vmi: Object) -> int:
-    """Bytes of overhead of this VMI's launcher."""
-    return memory_overhead(vmi["spec"]["domain"], vmi["spec"].get("architecture", "amd64"))
 
 
 def _memory(vmi: Object, hugepages: bool) -> str:

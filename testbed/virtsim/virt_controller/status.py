@@ -1,4 +1,4 @@
-"""The conditions of a VMIM (kubevirt.md 2.4)."""
+"""The conditions of a VMIM: no reason, no message, a probe time."""
 
 from virtsim.objects.conditions import with_condition
 from virtsim.objects.phases import with_status

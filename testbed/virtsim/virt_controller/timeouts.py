@@ -1,4 +1,4 @@
-"""How long a target pod may stay pending before virt-controller deletes it (kubevirt.md 5.5)."""
+"""How long a target pod may stay pending before virt-controller deletes it (migration.go)."""
 
 from virtsim.cluster.actor import Actor
 from virtsim.objects import keys

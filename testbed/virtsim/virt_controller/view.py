@@ -52,14 +52,7 @@ def look(caches: Caches, vmim: Object) -> View | None:
     if vmi is None:
         return None
     target = newest(caches.pods.by("migration", vmim["metadata"]["uid"]))
-    return View(vmim, vmi, source_pod(caches, vmi), target, _rival(caches, vmi, vmim))
-
-
-def source_pod(caches: Caches, vmi: Object) -> Object | None:
-    """The VMI's current pod: the newest it controls on the node that it runs on."""
-    node = (vmi.get("status") or {}).get("nodeName")
-    owned = caches.pods.by("owner", vmi["metadata"]["uid"])
-    return newest([pod for pod in owned if node and pod["spec"].get("nodeName") == node])
+    return View(vmim, vmi, caches.current_pod(vmi), target, _rival(caches, vmi, vmim))
 
 
 def _rival(caches: Caches, vmi: Object, vmim: Object) -> Object | None:

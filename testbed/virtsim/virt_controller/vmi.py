@@ -1,6 +1,6 @@
 """virt-controller's VMI controller: the launcher pod, activePods, Ready, and what follows a flip.
 
-pkg/virt-controller/watch/vmi/{vmi,lifecycle}.go; kubevirt.md 3.2, 3.3 and rows 6, 20 and 22 of 5.7.
+pkg/virt-controller/watch/vmi/{vmi,lifecycle}.go
 """
 
 from typing import Any
@@ -8,15 +8,14 @@ from typing import Any
 from virtsim.cluster.actor import Actor
 from virtsim.cluster.controller import Controller
 from virtsim.objects import keys
-from virtsim.objects.conditions import condition, is_true, with_condition
+from virtsim.objects.conditions import is_true, with_condition
 from virtsim.objects.migrations import is_being_deleted
-from virtsim.objects.phases import in_phase
-from virtsim.objects.pods import annotations_of, is_ready, is_terminal, labels_of
+from virtsim.objects.pods import annotations_of, is_terminal, labels_of
 from virtsim.objects.resources import PODS, VMIS, Key, Object, key_of
-from virtsim.objects.times import go_time, now
+from virtsim.objects.times import go_time
 from virtsim.virt_controller.configuration import cluster_node_selectors
-from virtsim.virt_controller.launcher_pod import NONROOT_USER, first_pod
-from virtsim.virt_controller.view import source_pod
+from virtsim.virt_controller.launcher_pod import first_pod
+from virtsim.virt_controller.vmi_status import in_its_phase, interfaces, ready, unpaused
 
 WORKERS = 10
 FINAL = ("Succeeded", "Failed")
@@ -44,7 +43,7 @@ class VmiController:
             await self._shut_down(vmi, pods)
             return
         await self._start(vmi, pods)
-        current = source_pod(self._actor.caches, vmi)
+        current = self._actor.caches.current_pod(vmi)
         await self._attend(vmi, current)
         wanted = self._wanted(vmi, pods, current)
         if wanted != vmi:
@@ -73,7 +72,7 @@ class VmiController:
         if pod is None or is_terminal(pod) or (vmi.get("status") or {}).get("phase") in FINAL:
             return
         if not is_true(pod, keys.UNPAUSED):
-            pod = await self._actor.patch_status(PODS, pod, {"conditions": [_unpaused()]})
+            pod = await self._actor.patch_status(PODS, pod, {"conditions": [unpaused()]})
         if labels_of(pod).get(keys.NODE_NAME) != pod["spec"]["nodeName"]:
             body = {"metadata": {"labels": {keys.NODE_NAME: pod["spec"]["nodeName"]}}}
             await self._actor.patch_merge(PODS, pod, body)
@@ -88,15 +87,15 @@ class VmiController:
             await self._actor.patch_merge(PODS, pod, {"metadata": {"annotations": {keys.TARGET_READY: go_time()}}})
 
     def _wanted(self, vmi: Object, pods: list[Object], current: Object | None) -> Object:
-        wanted: dict[str, Any] = dict(_in_its_phase(vmi, pods, current).get("status") or {})
+        wanted: dict[str, Any] = dict(in_its_phase(vmi, pods, current).get("status") or {})
         wanted["activePods"] = {pod["metadata"]["uid"]: pod["spec"].get("nodeName", "") for pod in pods}
         if not wanted["activePods"]:
             del wanted["activePods"]
         if wanted["phase"] == "Running":
-            wanted["conditions"] = with_condition(wanted.get("conditions"), _ready(vmi, current))
+            wanted["conditions"] = with_condition(wanted.get("conditions"), ready(vmi, current))
         if wanted["phase"] == "Running" and current is not None:
             wanted.setdefault("launcherContainerImageVersion", current["spec"]["containers"][0]["image"])
-            wanted["interfaces"] = _interfaces(wanted, current)
+            wanted["interfaces"] = interfaces(wanted, current)
         metadata = vmi["metadata"]
         if wanted["phase"] == "Scheduled" and wanted.get("nodeName"):
             metadata = {**metadata, "labels": {**labels_of(vmi), keys.NODE_NAME: wanted["nodeName"]}}
@@ -111,63 +110,3 @@ class VmiController:
         for owner in (pod or {"metadata": {}})["metadata"].get("ownerReferences", ()):
             if pod is not None and owner["kind"] == "VirtualMachineInstance":
                 self._controller.queue.add((pod["metadata"]["namespace"], owner["name"]))
-
-
-def _in_its_phase(vmi: Object, pods: list[Object], current: Object | None) -> Object:
-    """The phase a VMI reaches by its pods; virt-handler makes it Running."""
-    phase = (vmi.get("status") or {}).get("phase", "")
-    scheduled = next((pod for pod in pods if is_ready(pod)), None)
-    if phase == "":
-        return in_phase(vmi, "Pending", runtimeUser=NONROOT_USER)
-    if phase == "Pending" and pods:
-        return in_phase(vmi, "Scheduling")
-    if phase == "Scheduling" and scheduled is not None:
-        image = scheduled["spec"]["containers"][0]["image"]
-        node = scheduled["spec"]["nodeName"]
-        return in_phase(vmi, "Scheduled", nodeName=node, launcherContainerImageVersion=image)
-    if phase == "Running" and (current is None or is_terminal(current)):
-        shut_down = current is not None and current["status"]["phase"] == "Succeeded"
-        return in_phase(vmi, "Succeeded" if shut_down else "Failed")
-    return vmi
-
-
-def _interfaces(status: dict[str, Any], pod: Object) -> list[Object]:
-    """The guest's interfaces with the addresses of the pod that it is in."""
-    address = pod["status"].get("podIP", "")
-    interfaces: list[Object] = status.get("interfaces") or []
-    return [{**interface, "ipAddress": address, "ipAddresses": [address]} for interface in interfaces]
-
-
-def _unpaused() -> Object:
-    return {
-        "type": keys.UNPAUSED,
-        "status": "True",
-        "reason": "NotPaused",
-        "message": "the virtual machine is not paused",
-        "lastProbeTime": now(),
-        "lastTransitionTime": now(),
-    }
-
-
-def _ready(vmi: Object, pod: Object | None) -> Object:
-    """The VMI's Ready condition: a copy of its pod's, or why there is none; unchanged while it says the same."""
-    entry = _ready_of(pod)
-    known = condition(vmi, "Ready")
-    if known is not None and (known["status"], known.get("reason")) == (entry["status"], entry.get("reason")):
-        return known
-    return {**entry, "lastProbeTime": None, "lastTransitionTime": now()}
-
-
-def _ready_of(pod: Object | None) -> Object:
-    if pod is None:
-        return _not_ready("PodNotExists", "virt-launcher pod has not yet been scheduled")
-    if is_being_deleted(pod):
-        return _not_ready("PodTerminating", "virt-launcher pod is terminating")
-    copied = condition(pod, "Ready")
-    if copied is None:
-        return _not_ready("PodConditionMissing", "virt-launcher pod is missing the Ready condition")
-    return {key: value for key, value in copied.items() if key in ("type", "status", "reason", "message")}
-
-
-def _not_ready(reason: str, message: str) -> Object:
-    return {"type": "Ready", "status": "False", "reason": reason, "message": message}

@@ -4,11 +4,10 @@ from typing import Any
 
 from virtsim.objects import keys, quantity
 from virtsim.objects.conditions import condition, with_condition
+from virtsim.objects.overhead import guest_memory, overhead_of
 from virtsim.objects.phases import in_phase, with_status
 from virtsim.objects.pods import annotations_of
 from virtsim.objects.resources import Object
-from virtsim.virt_controller.overhead import guest_memory
-from virtsim.virt_controller.requirements import overhead_of
 
 MACHINE_ALIASES = {"q35": "pc-q35-rhel9.6.0"}
 

@@ -10,7 +10,6 @@ from virtsim.objects.pods import annotations_of, is_ready, is_terminal, labels_o
 from virtsim.objects.resources import VMIS, Key, Object, key_of
 from virtsim.objects.times import seconds_since
 from virtsim.options import Options
-from virtsim.virt_controller.view import source_pod
 from virtsim.virt_handler.domain import started, with_migratability
 from virtsim.virt_handler.launcher import migration_job
 from virtsim.virt_handler.steps import Sight, next_step
@@ -49,7 +48,7 @@ class Handler:
         return None
 
     async def _start(self, vmi: Object) -> None:
-        pod = source_pod(self._actor.caches, vmi)
+        pod = self._actor.caches.current_pod(vmi)
         if pod is not None and is_ready(pod):
             await self._actor.update(VMIS, started(vmi, pod))
             self._actor.events.normal(vmi, "Started", "VirtualMachineInstance started.")

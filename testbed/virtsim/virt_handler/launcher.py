@@ -1,13 +1,13 @@
-"""virt-launcher: what goes on inside a launcher pod, and when it ends (kubevirt.md 5.5, 5.9, row 28 of 5.7)."""
+"""virt-launcher: what goes on inside a launcher pod, and when it ends (pkg/virt-launcher)."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from virtsim.objects import keys, quantity
+from virtsim.objects.overhead import guest_memory
 from virtsim.objects.pods import annotations_of, labels_of
 from virtsim.objects.resources import Object
 from virtsim.options import Options
-from virtsim.virt_controller.overhead import guest_memory
 from virtsim.virt_handler.transfer import deadline_seconds, precopy
 
 ABORTED = "Live migration has been aborted"
@@ -62,6 +62,13 @@ def waits_for_domain(pod: Object, vmi: Object | None) -> bool:
     home: str | None = (vmi.get("status") or {}).get("nodeName")
     here: str | None = pod["spec"].get("nodeName")
     return home != here
+
+
+def qemu_timeout_seconds(pod: Object) -> int | None:
+    """How long this launcher waits for its domain before it gives up, from its own command line."""
+    command = pod["spec"]["containers"][0].get("command") or []
+    flag = "--qemu-timeout"
+    return int(command[command.index(flag) + 1].removesuffix("s")) if flag in command else None
 
 
 def _bandwidth(configuration: dict[str, Any], options: Options) -> float:

@@ -1,4 +1,7 @@
-"""The two virt-handlers of a migration as one ordered table: rows 13 to 25 of kubevirt.md 5.7, each its own write.
+"""The two virt-handlers of a migration as one ordered table, each step its own write.
+
+The order is that of pkg/virt-handler/migration-{source,target}.go: target prepared -> source started -> domain seen
+-> domain ready -> flip -> completed -> label removed.
 
 A step says when it applies to a VMI and what the VMI becomes. The first one that applies is done; the next follows on
 the next look. `source` and `target` tell whose virt-handler does it.
@@ -102,18 +105,18 @@ def _may_prepare(sight: Sight) -> bool:
 
 
 STEPS = (
-    Step(  # 25, and after a failure
+    Step(  # the very end, also after a failure
         "target",
         lambda sight: bool(sight.state.get("completed")) and keys.MIGRATION_TARGET_NODE in labels_of(sight.vmi),
         _target_label_removed,
     ),
-    Step(  # 23
+    Step(  # the target has finished what was left
         "target",
         lambda sight: bool(sight.state.get("endTimestamp")) and not sight.state.get("completed"),
         lambda sight: _with_state(sight, completed=True),
     ),
     Step("target", lambda sight: bool(sight.state.get("endTimestamp")), lambda sight: sight.vmi),  # nothing left to do
-    Step(  # 13
+    Step(  # the target listens
         "target",
         _may_prepare,
         _prepared,
@@ -121,36 +124,36 @@ STEPS = (
         after=_listening,
     ),
     Step("target", _lacks("targetNodeAddress"), lambda sight: sight.vmi),  # waits for its pod
-    Step(  # 15
+    Step(  # the source's job begins
         "source",
         _lacks("startTimestamp"),
         lambda sight: _with_state(sight, startTimestamp=now(), mode="PreCopy"),
         before=lambda sight: [("Normal", "Migrating", "VirtualMachineInstance is migrating.")],
     ),
-    Step(  # the abort of kubevirt.md 2.8, while the guest is still on the source
+    Step(  # a cancelled migration, while the guest is still on the source
         "source",
         lambda sight: bool(sight.state.get("abortRequested")) and _lacks("targetNodeDomainReadyTimestamp")(sight),
         lambda sight: _failed(sight, ABORTED, abortStatus="Succeeded"),
         before=lambda sight: [("Normal", "Migrating", "VirtualMachineInstance is aborting migration.")],
         after=lambda sight: _failure_told(sight, ABORTED),
     ),
-    Step(  # 18: the incoming domain is seen, paused, soon after the start
+    Step(  # the incoming domain is seen, paused, soon after the start
         "target",
         lambda sight: sight.target_ready and _lacks("targetNodeDomainDetected")(sight),
         lambda sight: _with_state(sight, targetNodeDomainDetected=True),
     ),
     Step(
-        "source",
+        "source",  # the job failed, or was given up at its deadline
         lambda sight: _job_over(sight) and sight.job.failure is not None,
         lambda sight: _failed(sight, sight.job.failure or ""),
         after=lambda sight: _failure_told(sight, sight.job.failure or ""),
     ),
-    Step(  # 19
+    Step(  # the domain runs on the target
         "target",
         lambda sight: _job_over(sight) and sight.target_ready and _lacks("targetNodeDomainReadyTimestamp")(sight),
         lambda sight: _with_state(sight, targetNodeDomainReadyTimestamp=now()),
     ),
-    Step(  # 21
+    Step(  # the flip
         "target",
         lambda sight: sight.target_ready and bool(sight.state.get("targetNodeDomainReadyTimestamp")),
         _flipped,

@@ -1,6 +1,6 @@
 """How long pre-copy takes and whether it ends: a model of QEMU's iterations and of virt-launcher's monitor.
 
-Pure. kubevirt.md 5.10; pkg/virt-launcher/virtwrap/live-migration-source.go.
+Pure. pkg/virt-launcher/virtwrap/live-migration-source.go.
 """
 
 from dataclasses import dataclass

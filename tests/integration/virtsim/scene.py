@@ -22,18 +22,18 @@ class Scene:
         self.user: Client = simulator.client
         self._names = itertools.count(1)
 
+    def migration(self, namespace: str, vm: str, name: str = "", **spec: Any) -> Object:
+        """A VMIM that is not created yet."""
+        return {
+            "apiVersion": "kubevirt.io/v1",
+            "kind": "VirtualMachineInstanceMigration",
+            "metadata": {"namespace": namespace, "name": name or f"{vm}-{next(self._names)}"},
+            "spec": {"vmiName": vm, **spec},
+        }
+
     async def migrate(self, namespace: str, vm: str, name: str = "", **spec: Any) -> Object:
         """Creates a VMIM as a user would. Raises ApiError."""
-        name = name or f"{vm}-{next(self._names)}"
-        return await self.user.create(
-            VMIMS,
-            {
-                "apiVersion": "kubevirt.io/v1",
-                "kind": "VirtualMachineInstanceMigration",
-                "metadata": {"namespace": namespace, "name": name},
-                "spec": {"vmiName": vm, **spec},
-            },
-        )
+        return await self.user.create(VMIMS, self.migration(namespace, vm, name, **spec))
 
     async def delete(self, resource: Resource, obj: Object) -> None:
         await self.user.delete(resource, obj["metadata"]["namespace"], obj["metadata"]["name"])

@@ -55,6 +55,14 @@ async def test_refused_creations(scene: Scene, spec: dict[str, Any], code: int, 
     assert (refused.value.code, refused.value.reason, refused.value.message) == (code, reason, CREATE + message)
 
 
+async def test_a_dry_run_is_judged_and_leaves_nothing(scene: Scene) -> None:
+    await scene.user.create(VMIMS, scene.migration(NAMESPACE, "vm", "dry"), dryRun="All")
+    with pytest.raises(ApiError) as refused:
+        await scene.user.create(VMIMS, scene.migration(NAMESPACE, "stuck", "dry"), dryRun="All")
+    assert refused.value.message.startswith(f"{CREATE}Cannot migrate VMI")
+    assert (await scene.user.list(VMIMS, NAMESPACE))["items"] == []
+
+
 async def test_a_second_migration_of_a_vm_is_refused_until_the_first_is_gone(scene: Scene) -> None:
     first = await scene.migrate(NAMESPACE, "vm", addedNodeSelector=NOWHERE)
     with pytest.raises(ApiError) as refused:

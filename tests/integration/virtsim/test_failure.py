@@ -64,19 +64,9 @@ async def test_the_target_pod_is_deleted_while_running(scene: Scene) -> None:
 
 
 async def test_an_unschedulable_target_times_out(scene: Scene) -> None:
-    vmim = await scene.user.create(
-        VMIMS,
-        {
-            "apiVersion": "kubevirt.io/v1",
-            "kind": "VirtualMachineInstanceMigration",
-            "metadata": {
-                "namespace": NAMESPACE,
-                "name": "nowhere",
-                "annotations": {"kubevirt.io/migrationUnschedulablePodTimeoutSeconds": "1"},
-            },
-            "spec": {"vmiName": "nowhere", "addedNodeSelector": {"kubernetes.io/hostname": "no-such-node"}},
-        },
-    )
+    wanted = scene.migration(NAMESPACE, "nowhere", addedNodeSelector={"kubernetes.io/hostname": "no-such-node"})
+    wanted["metadata"]["annotations"] = {"kubevirt.io/migrationUnschedulablePodTimeoutSeconds": "1"}
+    vmim = await scene.user.create(VMIMS, wanted)
     pod = await scene.target_pod(vmim)
     final = await scene.vmim(vmim, "Failed")
     assert final["status"]["migrationState"] == {"sourcePod": final["status"]["migrationState"]["sourcePod"]}

@@ -3,6 +3,7 @@
 from typing import Any
 
 from virtsim.objects import quantity
+from virtsim.objects.resources import Object
 
 MI = 2**20
 MONITOR = 25 * MI
@@ -35,6 +36,11 @@ def requested_memory(domain: dict[str, Any]) -> str:
     """resources.requests.memory of the VMI; "0" where only memory.guest is given."""
     request: str = ((domain.get("resources") or {}).get("requests") or {}).get("memory", "0")
     return request
+
+
+def overhead_of(vmi: Object) -> int:
+    """Bytes of overhead of this VMI's launcher."""
+    return memory_overhead(vmi["spec"]["domain"], vmi["spec"].get("architecture", "amd64"))
 
 
 def memory_overhead(domain: dict[str, Any], architecture: str = "amd64") -> int:
