@@ -1,9 +1,15 @@
 """What every level of tests shares."""
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 
 @pytest.fixture
 def anyio_backend() -> str:
     """The operator runs on asyncio only (kopf and kubernetes.aio do)."""
     return "asyncio"
+
+
+settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("default")
+"""A time limit for one example measures the machine; the whole suite has one."""

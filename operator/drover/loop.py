@@ -36,6 +36,8 @@ LONGEST_SLEEP_SECONDS = 60.0
 LIST_OURS_SECONDS = 60.0
 LIST_OURS_RETRY_SECONDS = 3.0
 ROUND_TROUBLE_SECONDS = 2.0
+PROPOSE_AGAIN = timedelta(seconds=30)
+"""What only time changes (a target that was refused may be asked again) is noticed after this at the latest."""
 OURS: Mapping[str, Resource[Any]] = {"plans": resources.PLANS, "maintenances": resources.MAINTENANCES}
 WATCHED: tuple[Resource[Any], ...] = (
     resources.NODES,
@@ -65,7 +67,8 @@ class Loop:
         self._clock = clock
         self._hands = Hands(client, store, clock)
         self._proposals: Proposals = {}
-        self._proposed_for: tuple[object, ...] = ()
+        self._proposed_for = -1
+        self._proposed_at = datetime.min.replace(tzinfo=UTC)
         self._proposing: asyncio.Task[None] | None = None
         self._taken: Mapping[str, str] = {}
         self._written: dict[str, datetime] = {}
@@ -79,8 +82,10 @@ class Loop:
         resource = OURS[kind]
         try:
             thing = resource.decode(msgspec.json.encode(body))
-        except resources.UndecodableError:
+        except resources.UndecodableError as error:
+            # What cannot be read counts as gone: an old version of it would be believed for ever.
             log.exception("a %s cannot be read", resource.kind)
+            self._store.remove(resource, error.stub)
             return
         if change == "DELETED":
             self._store.remove(resource, thing)
@@ -105,7 +110,10 @@ class Loop:
                 except ApiError as error:
                     pause = LIST_OURS_RETRY_SECONDS
                     log.warning("cannot list %s: %s", resource.plural, error)
+                    if error.status == 404:
+                        self._store.absent(resource)
                     continue
+                self._store.present(resource)
                 self._store.replace(resource, listing.things, listing.resource_version)
                 self._store.heard(resource, self._clock())
             await asyncio.sleep(pause)
@@ -156,19 +164,10 @@ class Loop:
         """Begin to compute proposals in a thread if what they depend on differs from the last time."""
         if self._proposing is not None and not self._proposing.done():
             return
-        depends = (
-            snapshot.nodes,
-            snapshot.pods,
-            snapshot.vmis,
-            snapshot.vmims,
-            snapshot.kubevirts,
-            snapshot.plans,
-            snapshot.maintenances,
-            snapshot.reports,
-        )
-        if depends == self._proposed_for or not snapshot.plans or snapshot.stale:
+        due = now - self._proposed_at >= PROPOSE_AGAIN
+        if not snapshot.plans or snapshot.stale or (self._store.revision == self._proposed_for and not due):
             return
-        self._proposed_for = depends
+        self._proposed_for, self._proposed_at = self._store.revision, now
         self._proposing = asyncio.create_task(self._proposal(snapshot, now), name="propose")
 
     async def _proposal(self, snapshot: Snapshot, now: datetime) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from drover.acting.outcome import Hands, NotAllowedError
 from drover.acting.reading import live, refresh
 from drover.api.reasons import EventReason
-from drover.facts.kubevirt import ATTEMPT, HOSTNAME, PLAN, PLAN_UID, RUN, VMIM, WHY
+from drover.facts.kubevirt import ATTEMPT, HOSTNAME, PLAN, PLAN_UID, RUN, VMI_UID, VMIM, WHY
 from drover.facts.wire import Key
 from drover.running.actions import CancelMigration, StartMigration, Tell
 from drover.running.allowed import still_allowed
@@ -56,7 +56,7 @@ def body(action: StartMigration) -> dict[str, Any]:
                 RUN: label_value(action.run),
                 ATTEMPT: str(action.attempt),
             },
-            "annotations": {WHY: action.why},
+            "annotations": {WHY: action.why, VMI_UID: action.vmi.uid},
         },
         "spec": {"vmiName": action.vmi.name, "addedNodeSelector": {HOSTNAME: action.hostname}},
     }

@@ -27,7 +27,8 @@ async def load_configuration(kubeconfig: str | None) -> Configuration:
             await config.load_kube_config(config_file=paths, client_configuration=configuration, persist_config=False)
         else:
             config.load_incluster_config(client_configuration=configuration)
-    except (config.ConfigException, OSError) as error:
+    except Exception as error:
+        # Of a file that is YAML and no kubeconfig it raises whatever it stumbles over.
         raise NoClusterError(f"no usable credentials for an API server: {error}") from error
     return configuration
 

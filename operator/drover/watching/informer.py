@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Generic, TypeVar
 
 from drover.watching.client import ApiError, Client
-from drover.watching.listing import bookmark, list_all, read, read_event
+from drover.watching.listing import list_all, read_event
 from drover.watching.resources import Resource, Stub, Thing
 from drover.watching.store import Store, utc_now
 
@@ -107,18 +107,15 @@ class Informer(Generic[T]):
 
     def _take(self, line: bytes) -> None:
         try:
-            event = read_event(line)
+            event = read_event(self._resource, line)
         except ApiError:
             # Whatever the error is (410 when etcd was compacted), this version may be of no more use: list again.
             self._version = ""
             raise
-        if event.type == "BOOKMARK":
-            self._version = bookmark(event.object)
-            return
-        thing = read(self._resource, event.object)
-        if isinstance(thing, Stub) or event.type == "DELETED":
+        thing = event.object
+        if event.type == "DELETED" or (isinstance(thing, Stub) and event.type != "BOOKMARK"):
             self._store.remove(self._resource, thing)
-        else:
+        elif not isinstance(thing, Stub):
             self._store.put(self._resource, thing)
         self._version = thing.metadata.resource_version
 

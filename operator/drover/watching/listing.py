@@ -1,17 +1,19 @@
 """Whole lists and single watch events: bytes in, objects out, and what cannot be read is named and left out."""
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import msgspec
 
 from drover.watching.client import ApiError, Client, Status, refused
-from drover.watching.resources import Resource, Stub, Thing, UndecodableError
+from drover.watching.resources import Event, Resource, Stub, Thing, UndecodableError
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T", bound=Thing)
+CHANGES = frozenset({"ADDED", "MODIFIED", "DELETED"})
 PAGE = 500
 PAGE_SECONDS = 30.0
 
@@ -24,13 +26,6 @@ class ListMetadata(msgspec.Struct, frozen=True, rename="camel"):
 class Page(msgspec.Struct, frozen=True):
     metadata: ListMetadata = ListMetadata()
     items: list[msgspec.Raw] | None = None
-
-
-class Event(msgspec.Struct, frozen=True):
-    """One line of a watch: ADDED, MODIFIED, DELETED, BOOKMARK or ERROR."""
-
-    type: str
-    object: msgspec.Raw
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +65,25 @@ def read(resource: Resource[T], data: msgspec.Raw) -> T | Stub:
         return error.stub
 
 
-def read_event(line: bytes) -> Event:
-    """The envelope of an event.
+def read_event(resource: Resource[T], line: bytes) -> Event[T | Stub]:
+    """One line of a watch. Of a BOOKMARK, and of an object that cannot be read, it holds only who and which version.
 
     Raises:
         ApiError: it is an ERROR, or no event at all: the watch is of no more use.
     """
+    with suppress(msgspec.MsgspecError):
+        if resource.read_event is not None and (event := resource.read_event(line)).type in CHANGES:
+            return event
     try:
-        event = msgspec.json.decode(line, type=Event)
-        if event.type == "ERROR":
-            raise refused(msgspec.json.decode(event.object, type=Status))
+        envelope = msgspec.json.decode(line, type=Event[msgspec.Raw])
+        if envelope.type == "ERROR":
+            raise refused(msgspec.json.decode(envelope.object, type=Status))
+        if envelope.type == "BOOKMARK":
+            return Event(envelope.type, msgspec.json.decode(envelope.object, type=Stub))
     except msgspec.MsgspecError as error:
         raise ApiError(0, "NotAnEvent", str(error)) from error
-    return event
+    thing: T | Stub = read(resource, envelope.object)
+    return Event(envelope.type, thing)
 
 
 def _page(data: bytes) -> Page:
@@ -90,8 +91,3 @@ def _page(data: bytes) -> Page:
         return msgspec.json.decode(data, type=Page)
     except msgspec.MsgspecError as error:
         raise ApiError(0, "NotAList", str(error)) from error
-
-
-def bookmark(data: msgspec.Raw) -> str:
-    """The resourceVersion that a BOOKMARK carries, or the empty string."""
-    return msgspec.json.decode(data, type=Stub).metadata.resource_version

@@ -36,6 +36,8 @@ class Store:
 
     def __init__(self, *, clock: Callable[[], datetime] = utc_now) -> None:
         self.changed = asyncio.Event()
+        self.revision = 0
+        """Grows whenever `changed` is set: the same number means the same facts."""
         self._clock = clock
         self._shelves: dict[str, Shelf[Any]] = {resource.name: Shelf(resource) for resource in resources.ALL}
         self._heard: dict[str, datetime] = {}
@@ -176,5 +178,6 @@ class Store:
 
     def _wake(self, differs: bool) -> bool:
         if differs:
+            self.revision += 1
             self.changed.set()
         return differs

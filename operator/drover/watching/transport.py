@@ -45,12 +45,15 @@ class Transport:
         """Read the credentials; nothing is sent yet.
 
         Raises:
-            NoClusterError: there are none.
+            NoClusterError: there are none, or they cannot be used.
         """
         self._kubeconfig = kubeconfig
         self._configuration = await load_configuration(kubeconfig)
         self._loaded = time.monotonic()
-        self._rest = RESTClientObject(self._configuration)
+        try:
+            self._rest = RESTClientObject(self._configuration)
+        except OSError as error:
+            raise NoClusterError(f"no usable certificates for an API server: {error}") from error
 
     async def close(self) -> None:
         if self._rest is not None:

@@ -65,7 +65,6 @@ class Server:
         self.watch_faults: deque[Fault] = deque()
         self.requests: list[web.Request] = []
         self.watching = 0
-        self.url = ""
         self._events: list[tuple[int, str, dict[str, Any]]] = []
         self._news = asyncio.Condition()
 
@@ -89,6 +88,12 @@ class Server:
 
     async def bookmark(self) -> None:
         await self._record("BOOKMARK", {"metadata": {}})
+
+    def hang_up(self) -> None:
+        """Cut the watches that are open."""
+        for request in self.watches:
+            if request.transport is not None:
+                request.transport.abort()
 
     def compact(self) -> None:
         """Forget what was before: a watch from there is told 410, as after etcd's compaction."""
@@ -131,7 +136,8 @@ class Server:
                     await response.write(json.dumps({"type": change, "object": body}).encode() + b"\n")
                     seen = version
                 async with self._news:
-                    await self._news.wait_for(lambda: self.version > seen)
+                    if self.version <= seen:
+                        await self._news.wait()
         finally:
             self.watching -= 1
 
