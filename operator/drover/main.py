@@ -17,6 +17,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 if TYPE_CHECKING:
     from drover.loop import Loop
     from drover.metrics import Metrics
+    from drover.watching.client import Client
 
 log = logging.getLogger(__name__)
 
@@ -79,8 +80,8 @@ def probes(loop: "Loop", metrics: "Metrics") -> web.Application:
     return app
 
 
-async def serve(options: argparse.Namespace) -> None:
-    """Run until SIGTERM or SIGINT."""
+async def serve(options: argparse.Namespace, client: "Client | None" = None) -> None:
+    """Run until SIGTERM or SIGINT. `client`, not opened yet, is for those who want to know of its writes."""
     from drover.handlers import Handlers
     from drover.loop import Loop
     from drover.metrics import Metrics
@@ -90,7 +91,7 @@ async def serve(options: argparse.Namespace) -> None:
     stop = asyncio.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(each, stop.set)
-    client, store, metrics = Client(), Store(), Metrics()
+    client, store, metrics = client or Client(), Store(), Metrics()
     await client.open(options.kubeconfig)
     loop = Loop(client, store, metrics)
     handlers = Handlers(loop.deliver, kubeconfig=options.kubeconfig, debug=options.log_level == "debug")

@@ -1,1 +1,1 @@
-"""The demo: a fleet, a maintenance, a live view of it and a check of how it ended."""
+"""What `make demo` runs: Drover empties a node of a simulated fleet on a real control plane; shown and checked."""

@@ -1,13 +1,17 @@
 """Who belongs to whom in one Snapshot. Made anew each round; it is never kept."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
-from drover.facts.kubevirt import VMI, VMIM
+from drover.facts.kubevirt import HOSTNAME, VMI, VMIM
 from drover.facts.pod import Pod
 from drover.facts.snapshot import Snapshot
 from drover.facts.wire import Key
+
+T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +23,16 @@ class Index:
     targets: Mapping[str, Pod]
     """Target pods by the UID of their migration."""
     vmis_by_uid: Mapping[str, VMI]
+    guests: Mapping[str, list[VMI]]
+    """VMIs by the node their guest is on."""
     in_flight: Mapping[Key, list[VMIM]]
     """Migrations by the key of their VMI."""
     by_plan: Mapping[str, list[VMIM]]
     """Our migrations, final, gone and in flight, by plan UID."""
     on_node: Mapping[str, list[Pod]]
     """Launcher pods by node."""
+    hostnames: Mapping[str, str]
+    """Names of nodes by their hostname label, which is what a migration is pinned to."""
 
     def pods_of(self, vmi: VMI) -> list[Pod]:
         return self.launchers.get(vmi.uid, [])
@@ -41,38 +49,28 @@ def _age(pod: Pod) -> tuple[float, str]:
 
 
 def index(snapshot: Snapshot) -> Index:
-    """The index of a snapshot, in one pass over its pods, VMIs and migrations."""
-    launchers: dict[str, list[Pod]] = defaultdict(list)
-    on_node: dict[str, list[Pod]] = defaultdict(list)
-    targets: dict[str, Pod] = {}
-    for pod in snapshot.pods.values():
-        if pod.terminal or not pod.is_launcher:
-            continue
-        launchers[pod.vmi_uid].append(pod)
-        on_node[pod.node].append(pod)
-        if pod.migration_uid:
-            targets[pod.migration_uid] = pod
+    """The index of a snapshot, in one pass over each of its resources."""
+    pods = [pod for pod in snapshot.pods.values() if pod.is_launcher and not pod.terminal]
     return Index(
-        launchers=launchers,
-        targets=targets,
+        launchers=_grouped(pods, lambda pod: pod.vmi_uid),
+        targets={pod.migration_uid: pod for pod in pods if pod.migration_uid},
         vmis_by_uid={vmi.uid: vmi for vmi in snapshot.vmis.values()},
-        in_flight=_in_flight(snapshot.vmims.values()),
-        by_plan=_by_plan([*snapshot.vmims.values(), *snapshot.gone.values()]),
-        on_node=on_node,
+        guests=_grouped(snapshot.vmis.values(), lambda vmi: vmi.node),
+        in_flight=_grouped((vmim for vmim in snapshot.vmims.values() if not vmim.final), lambda vmim: vmim.vmi_key),
+        by_plan=_grouped((vmim for vmim in _known(snapshot) if vmim.plan_uid), lambda vmim: vmim.plan_uid),
+        on_node=_grouped(pods, lambda pod: pod.node),
+        hostnames={node.labels.get(HOSTNAME, node.name): node.name for node in snapshot.nodes.values()},
     )
 
 
-def _in_flight(vmims: Iterable[VMIM]) -> dict[Key, list[VMIM]]:
-    result: dict[Key, list[VMIM]] = defaultdict(list)
-    for vmim in vmims:
-        if not vmim.final:
-            result[vmim.vmi_key].append(vmim)
-    return result
+def _known(snapshot: Snapshot) -> list[VMIM]:
+    """The migrations that are there, and those that were."""
+    there = {vmim.uid for vmim in snapshot.vmims.values()}
+    return [*snapshot.vmims.values(), *(vmim for vmim in snapshot.gone.values() if vmim.uid not in there)]
 
 
-def _by_plan(vmims: Iterable[VMIM]) -> dict[str, list[VMIM]]:
-    result: dict[str, list[VMIM]] = defaultdict(list)
-    for vmim in vmims:
-        if vmim.plan_uid:
-            result[vmim.plan_uid].append(vmim)
+def _grouped(things: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
+    result: dict[K, list[T]] = defaultdict(list)
+    for thing in things:
+        result[key(thing)].append(thing)
     return result

@@ -21,6 +21,7 @@ PLAN_UID = "drover.dev/plan-uid"
 RUN = "drover.dev/run"
 ATTEMPT = "drover.dev/attempt"
 WHY = "drover.dev/why"
+VMI_UID = "drover.dev/vmi-uid"
 
 
 class PhaseTime(Wire, frozen=True, kw_only=True):
@@ -157,9 +158,10 @@ class MigrationStatus(Wire, frozen=True, kw_only=True):
 
 
 class MigrationAnnotations(Wire, frozen=True, kw_only=True):
-    """Ours: why the target was chosen, for as long as the migration exists."""
+    """Ours: why the target was chosen, and the UID of the VMI it is for, which the spec only names."""
 
     why: str = msgspec.field(name=WHY, default="")
+    vmi_uid: str = msgspec.field(name=VMI_UID, default="")
 
 
 class MigrationMetadata(Metadata, frozen=True, kw_only=True):
@@ -190,6 +192,12 @@ class VMIM(Wire, frozen=True, kw_only=True):
     @property
     def deleting(self) -> bool:
         return self.metadata.deletion_timestamp is not None
+
+    @property
+    def aborted(self) -> bool:
+        """Whether it was deleted before it had ended: then KubeVirt says so, once it has seen it."""
+        condition = find(self.status.conditions, "migrationAbortRequested")
+        return condition is not None and condition.status == "True"
 
     @property
     def vmi_key(self) -> tuple[str, str]:

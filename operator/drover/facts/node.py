@@ -86,10 +86,13 @@ class Before(Wire, frozen=True, kw_only=True):
 
 
 def before(node: Node) -> Before | None:
-    """The remembered state, if we hold this node. A value that is not ours to read counts as a plain cordon of ours."""
+    """The remembered state, if we hold this node."""
     text = node.metadata.annotations.before
-    if not text:
-        return None
+    return remembered(text) if text else None
+
+
+def remembered(text: str) -> Before:
+    """The state an annotation remembers. One that is not ours to read counts as a plain cordon of ours."""
     try:
         return msgspec.json.decode(text, type=Before)
     except msgspec.MsgspecError:

@@ -3,7 +3,7 @@
 import msgspec
 
 from drover.facts.quantity import Resources, largest, resources, total
-from drover.facts.selector import NodeSelectorTerm, Toleration
+from drover.facts.selector import LabelSelector, NodeSelectorTerm, Toleration
 from drover.facts.wire import Condition, Metadata, Wire, find
 
 LAUNCHER = "virt-launcher"
@@ -43,6 +43,19 @@ class Affinity(Wire, frozen=True, kw_only=True):
     node_affinity: NodeAffinity | None = None
 
 
+class SpreadConstraint(Wire, frozen=True, kw_only=True):
+    """Defaults: kubernetes pkg/apis/core/types.go, TopologySpreadConstraint."""
+
+    topology_key: str
+    max_skew: int
+    when_unsatisfiable: str
+    min_domains: int = 1
+    label_selector: LabelSelector | None = None
+    match_label_keys: tuple[str, ...] = ()
+    node_affinity_policy: str = "Honor"
+    node_taints_policy: str = "Ignore"
+
+
 class PodSpec(Wire, frozen=True, kw_only=True):
     node_name: str = ""
     node_selector: dict[str, str] = {}
@@ -51,6 +64,7 @@ class PodSpec(Wire, frozen=True, kw_only=True):
     containers: tuple[Container, ...] = ()
     init_containers: tuple[Container, ...] = ()
     overhead: dict[str, str] = {}
+    topology_spread_constraints: tuple[SpreadConstraint, ...] = ()
 
 
 class PodStatus(Wire, frozen=True, kw_only=True):

@@ -49,6 +49,11 @@ class LabelSelector(Wire, frozen=True, kw_only=True):
         """Whether all of it holds. An empty selector matches everything: we refuse those at admission."""
         return includes(labels, self.match_labels) and all(r.matches(labels) for r in self.match_expressions)
 
+    def requirements(self) -> tuple[Requirement, ...]:
+        """The same as expressions only, in one order: a value that can be a key."""
+        exact = (Requirement(key=key, operator="In", values=(text,)) for key, text in self.match_labels.items())
+        return tuple(sorted((*exact, *self.match_expressions), key=lambda r: (r.key, r.operator, r.values)))
+
 
 def includes(labels: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
     """Whether all wanted labels are there with these values."""

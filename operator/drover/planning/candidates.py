@@ -1,6 +1,6 @@
 """Which nodes and which VMs a goal means. Node and VM sets are resolved here and nowhere else."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from drover.api import shared
@@ -10,6 +10,7 @@ from drover.facts.kubevirt import VMI
 from drover.facts.node import Node
 from drover.facts.selector import LabelSelector, Requirement
 from drover.facts.snapshot import Snapshot
+from drover.facts.wire import key_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,14 +18,6 @@ class Nodes:
     """A node set, resolved: the names that exist, sorted, and those that were asked for and do not."""
 
     names: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """The VMs a goal selects, whatever node they are on, and the names that match nothing."""
-
-    vmis: tuple[VMI, ...] = ()
     missing: tuple[str, ...] = ()
 
 
@@ -62,38 +55,41 @@ def max_nodes(plan: MigrationPlan, snapshot: Snapshot) -> int:
     return max(1, len(kubevirt_nodes(snapshot)) // 5)
 
 
-def select(vms: shared.VMSet | None, snapshot: Snapshot) -> Selection:
-    """The VMs of a set that have not ended; all of them if there is no set."""
-    if vms is not None and vms.names is not None:
-        return _by_name(vms.names, snapshot)
-    selector = label_selector(vms.selector) if vms is not None and vms.selector is not None else None
-    namespaces = set(vms.namespaces) if vms is not None and vms.namespaces is not None else None
-    chosen = tuple(
-        vmi
-        for vmi in snapshot.vmis.values()
-        if not vmi.final
-        and (namespaces is None or vmi.metadata.namespace in namespaces)
+def select(vms: shared.VMSet | None, among: Iterable[VMI]) -> list[VMI]:
+    """Those of the VMIs that the set means and that have not ended; all of them if there is no set."""
+    wanted = _wanted(vms)
+    return [vmi for vmi in among if not vmi.final and wanted(vmi)]
+
+
+def _wanted(vms: shared.VMSet | None) -> Callable[[VMI], bool]:
+    if vms is None:
+        return lambda _: True
+    if vms.names is not None:
+        names = {(name.namespace, name.name) for name in vms.names}
+        return lambda vmi: key_of(vmi) in names
+    selector = label_selector(vms.selector) if vms.selector is not None else None
+    namespaces = frozenset(vms.namespaces) if vms.namespaces is not None else None
+    return lambda vmi: (
+        (namespaces is None or vmi.metadata.namespace in namespaces)
         and (selector is None or selector.matches(vmi.metadata.labels))
     )
-    return Selection(chosen)
 
 
-def _by_name(names: Iterable[shared.VMName], snapshot: Snapshot) -> Selection:
-    found: list[VMI] = []
-    missing: list[str] = []
-    for name in names:
-        vmi = snapshot.vmis.get((name.namespace, name.name))
-        if vmi is None or vmi.final:
-            missing.append(f"{name.namespace}/{name.name}")
-        else:
-            found.append(vmi)
-    return Selection(tuple(found), tuple(missing))
+def unmatched(vms: shared.VMSet | None, snapshot: Snapshot) -> tuple[str, ...]:
+    """The names in the set that are no VM, or of one that has ended, as namespace/name."""
+    names = vms.names if vms is not None and vms.names is not None else ()
+    found = {name: snapshot.vmis.get((name.namespace, name.name)) for name in names}
+    return tuple(f"{name.namespace}/{name.name}" for name, vmi in found.items() if vmi is None or vmi.final)
 
 
-def on_nodes(vmis: Iterable[VMI], nodes: frozenset[str], index: Index) -> list[VMI]:
-    """Those whose guest, or any launcher pod that has not ended, is on one of the nodes.
+def on_nodes(nodes: Iterable[str], index: Index) -> list[VMI]:
+    """The VMs that have not ended and whose guest, or any launcher pod that has not ended, is on one of the nodes.
 
     A pod counts although the guest is elsewhere: it may be the target of a migration somebody else made, or a source
     pod that is still ending, and the node is not empty before it is gone.
     """
-    return [v for v in vmis if v.node in nodes or any(pod.node in nodes for pod in index.pods_of(v))]
+    found: dict[str, VMI] = {}
+    for node in nodes:
+        pods = (index.vmis_by_uid.get(pod.vmi_uid) for pod in index.on_node.get(node, ()))
+        found |= {vmi.uid: vmi for vmi in (*index.guests.get(node, ()), *pods) if vmi is not None and not vmi.final}
+    return list(found.values())

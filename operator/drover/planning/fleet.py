@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drover.facts.index import Index
-from drover.facts.kubevirt import HOSTNAME, VMI, VMIM
+from drover.facts.kubevirt import VMI, VMIM
 from drover.facts.node import Node
 from drover.facts.pod import Pod
 from drover.facts.quantity import Resources, total
 from drover.facts.snapshot import Snapshot
+from drover.facts.wire import key_of
+from drover.planning.spread import Occupant, Occupants, Spreading
 from drover.planning.vmclass import GUEST_MEMORY, VMClass, classify, demand
 
 Amounts = NDArray[np.int64]
@@ -32,6 +34,8 @@ class Fleet:
     allocatable: Amounts
     taken: Mapping[str, str]
     """Nodes that are in maintenance or being evacuated, with the object that does it."""
+    spreading: Spreading
+    """Always over all nodes of the cluster, also in a fleet of one."""
     position: Mapping[str, int] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -48,17 +52,19 @@ class Fleet:
 
     def copy(self) -> "Fleet":
         """The same fleet, to be filled independently."""
-        return Fleet(self.nodes, self.resources, self.free.copy(), self.allocatable, self.taken)
+        return Fleet(self.nodes, self.resources, self.free.copy(), self.allocatable, self.taken, self.spreading.copy())
 
 
 def build(snapshot: Snapshot, index: Index, taken: Mapping[str, str], only: str | None = None) -> Fleet:
     """The fleet of a snapshot, or the one node of it that is asked about."""
-    nodes = tuple(sorted((n for n in snapshot.nodes.values() if only in (None, n.name)), key=lambda node: node.name))
+    every = tuple(sorted(snapshot.nodes.values(), key=lambda node: node.name))
+    nodes = tuple(node for node in every if only in (None, node.name))
     capacity = [_capacity(node) for node in nodes]
     names = tuple(sorted({name for row in capacity for name in row}))
     allocatable = np.array([[row.get(n, 0) for n in names] for row in capacity], dtype=np.int64)
     allocatable = allocatable.reshape(len(nodes), len(names))
-    fleet = Fleet(nodes, names, allocatable.copy(), allocatable, taken)
+    spreading = Spreading(every, lambda: occupants(snapshot, index))
+    fleet = Fleet(nodes, names, allocatable.copy(), allocatable, taken, spreading)
     for name, amounts in _used(snapshot, index, fleet.position).items():
         fleet.take(fleet.position[name], np.array([amounts.get(r, 0) for r in names], dtype=np.int64))
     return fleet
@@ -83,10 +89,9 @@ def _used(snapshot: Snapshot, index: Index, wanted: Container[str]) -> dict[str,
 
 def inbound(snapshot: Snapshot, index: Index) -> Iterable[tuple[str, Resources]]:
     """The demands of migrations in flight towards a node that no bound target pod stands for yet."""
-    by_hostname = {n.labels.get(HOSTNAME, n.name): n.name for n in snapshot.nodes.values()}
     for vmims in index.in_flight.values():
         for vmim in vmims:
-            node, vmi = by_hostname.get(vmim.pinned_to), snapshot.vmis.get(vmim.vmi_key)
+            node, vmi = index.hostnames.get(vmim.pinned_to), snapshot.vmis.get(vmim.vmi_key)
             if node is None or vmi is None or _bound(index.targets.get(vmim.uid)) or vmi.node == node:
                 continue
             pod = index.source_pod(vmi)
@@ -96,6 +101,26 @@ def inbound(snapshot: Snapshot, index: Index) -> Iterable[tuple[str, Resources]]
 
 def _bound(target: Pod | None) -> bool:
     return target is not None and bool(target.node)
+
+
+def occupants(snapshot: Snapshot, index: Index) -> Occupants:
+    """Every VM once, where it is or is moving to, and every other bound pod; nothing that is terminal or ending."""
+    result: dict[str, dict[str, Occupant]] = {}
+    for pod in snapshot.pods.values():
+        if not pod.node or pod.terminal or pod.metadata.deletion_timestamp is not None:
+            continue
+        vmi = index.vmis_by_uid.get(pod.vmi_uid)
+        members = result.setdefault(pod.metadata.namespace, {})
+        if vmi is None:
+            members[pod.uid] = Occupant(pod.metadata.labels, pod.node)
+        elif not vmi.node or index.source_pod(vmi) is pod:
+            members[vmi.uid] = Occupant(pod.metadata.labels, _heading(vmi, snapshot, index) or pod.node)
+    return result
+
+
+def _heading(vmi: VMI, snapshot: Snapshot, index: Index) -> str:
+    flights = (towards(vmim, snapshot, index) for vmim in index.in_flight.get(key_of(vmi), ()))
+    return next((node for node in flights if node), vmi.node)
 
 
 def class_of(vmi: VMI, snapshot: Snapshot, index: Index) -> VMClass | None:
@@ -116,5 +141,4 @@ def towards(vmim: VMIM, snapshot: Snapshot, index: Index) -> str:
     target = index.targets.get(vmim.uid)
     if target is not None and target.node:
         return target.node
-    pinned = vmim.pinned_to
-    return next((n.name for n in snapshot.nodes.values() if pinned and n.labels.get(HOSTNAME, n.name) == pinned), "")
+    return index.hostnames.get(vmim.pinned_to, "")

@@ -81,14 +81,16 @@ def _order(ask: _Ask, fleet: Fleet) -> tuple[bool, int, float, str]:
 
 
 def _choose(ask: _Ask, fleet: Fleet, barred: Mapping[str, str]) -> Placed | Unplaced:
-    fitting = ask.open & checks.has_room(ask.demand, fleet)
+    spread = fleet.spreading.allowed(ask.mover.uid, ask.mover.vm_class)
+    fitting = ask.open & spread & checks.has_room(ask.demand, fleet)
     if not fitting.any():
-        return _refusal(ask, fleet, barred)
+        return _refusal(ask, fleet, barred, spread)
     fitting = _without_shunned(fitting, ask.mover, fleet)
     kept = fleet.position.get(ask.mover.kept)
     left = _left(ask.demand, fleet)
     best = kept if kept is not None and fitting[kept] else int(np.argmax(np.where(fitting, left, -np.inf)))
     fleet.take(best, ask.demand)
+    fleet.spreading.move(ask.mover.uid, fleet.nodes[best].name)
     count = int(fitting.sum())
     what = "the only node that fits" if count == 1 else f"one of {count} nodes that fit"
     return Placed(fleet.nodes[best].name, f"{what}; {left[best]:.0%} of its scarcest resource stays free")
@@ -112,9 +114,9 @@ def _left(demand: Amounts, fleet: Fleet) -> NDArray[np.float64]:
     return result
 
 
-def _refusal(ask: _Ask, fleet: Fleet, barred: Mapping[str, str]) -> Unplaced:
+def _refusal(ask: _Ask, fleet: Fleet, barred: Mapping[str, str], spread: Mask) -> Unplaced:
     """Why no node will do, counted, in the scheduler's manner."""
-    eligible = bool(ask.open.any())
+    eligible = bool((ask.open & spread).any())
     reasons = [_why_not(ask, fleet, n, barred) for n in range(len(fleet.nodes))]
     others = [reason for reason in reasons if reason != checks.IS_SOURCE]
     message = (
@@ -124,14 +126,18 @@ def _refusal(ask: _Ask, fleet: Fleet, barred: Mapping[str, str]) -> Unplaced:
 
 
 def _why_not(ask: _Ask, fleet: Fleet, n: int, barred: Mapping[str, str]) -> str:
-    name = fleet.nodes[n].name
-    reason: str | None = ask.mover.barred.get(name) or barred.get(name)
-    return reason or checks.explain(ask.mover.vm_class, fleet.nodes[n]) or checks.shortage(ask.demand, fleet, n)
+    mover, node = ask.mover, fleet.nodes[n]
+    reason: str | None = mover.barred.get(node.name) or barred.get(node.name)
+    reason = reason or checks.explain(mover.vm_class, node)
+    reason = reason or fleet.spreading.refuses(mover.uid, mover.vm_class, node.name)
+    return reason or checks.shortage(ask.demand, fleet, n)
 
 
 def _suggestion(ask: _Ask, eligible: bool) -> str:
     if eligible:
         return "free room on a node that can take it, or add a node"
+    if ask.open.any():
+        return "relax the VM's topologySpreadConstraints, or allow a node in another domain"
     codes = [int(code) for code in ask.codes if code != checks.FITS]
     most = max(set(codes), key=codes.count, default=None)
     return checks.CHECKS[most - 1].suggestion if most else "allow further target nodes"

@@ -149,33 +149,28 @@ def _hash(goal: Goal, barred: Mapping[str, str], snapshot: Snapshot) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def static_homes(vmi: VMI, snapshot: Snapshot, relations: Index) -> tuple[VMClass | None, tuple[str, ...]]:
-    """The VM's class and the nodes it may go to as far as labels, taints and conditions say."""
-    vm_class = fleet.class_of(vmi, snapshot, relations)
-    if vm_class is None:
-        return None, ()
+def static_homes(vm_class: VMClass, snapshot: Snapshot) -> tuple[str, ...]:
+    """The nodes a VM of the class may go to as far as labels, taints and conditions say."""
     nodes = sorted(snapshot.nodes.values(), key=lambda node: node.name)
     codes = checks.static(vm_class, nodes)
-    return vm_class, tuple(node.name for node, code in zip(nodes, codes, strict=True) if code == checks.FITS)
+    return tuple(node.name for node, code in zip(nodes, codes, strict=True) if code == checks.FITS)
 
 
-def admits(
-    vmi: VMI, node: str, plan: MigrationPlan, sources: frozenset[str], seen: Snapshot, taken: Mapping[str, str]
-) -> str | None:
-    """Why the VM may not go to this node now, in words that follow "the node", or None if it may.
+def admits(vmi: VMI, node: str, forbidden: Mapping[str, str], snapshot: Snapshot, relations: Index) -> str | None:
+    """Why the VM may not go to this node now, in words that follow "the node", or None if it may. `forbidden` are nodes
+    that are out of the question whatever the checks say, with the reason.
 
     The same checks and the same counting as placement, on a fresh snapshot: asked again before every dispatch.
     """
-    relations = index(seen)
-    vm_class = fleet.class_of(vmi, seen, relations)
+    vm_class = fleet.class_of(vmi, snapshot, relations)
     if vm_class is None:
         return "cannot be judged: no launcher pod of the VM runs on its node"
-    ground = fleet.build(seen, relations, taken, only=node)
+    ground = fleet.build(snapshot, relations, {}, only=node)
     position = ground.position.get(node)
     if position is None:
         return "does not exist"
-    forbidden = bars(vmi, relations, ()) | barred_for(plan, sources, seen, taken)
     refusal = forbidden.get(node) or checks.explain(vm_class, ground.nodes[position])
+    refusal = refusal or ground.spreading.refuses(vmi.uid, vm_class, node)
     if refusal is not None:
         return refusal
     row = ground.vector(dict(vm_class.requests))

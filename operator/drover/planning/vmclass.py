@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from drover.facts.kubevirt import HOSTNAME, VMI
 from drover.facts.node import Node
-from drover.facts.pod import Pod
+from drover.facts.pod import Pod, SpreadConstraint
 from drover.facts.quantity import Resources, units
-from drover.facts.selector import NodeSelectorTerm, Toleration
+from drover.facts.selector import LabelSelector, NodeSelectorTerm, Requirement, Toleration
 
 GUEST_MEMORY = "guest memory"
 """A resource of our own: guest memory plus overhead against allocatable memory, whatever was requested. Overcommitted
@@ -28,6 +28,24 @@ _ARCH = "kubernetes.io/arch"
 
 
 @dataclass(frozen=True, slots=True)
+class Spread:
+    """A topology spread constraint that forbids, for pods of one namespace; `matches_itself`: the VM's pod counts."""
+
+    namespace: str
+    key: str
+    max_skew: int
+    min_domains: int
+    selector: tuple[Requirement, ...]
+    honors_affinity: bool
+    honors_taints: bool
+    matches_itself: bool
+
+    def counts(self, labels: Mapping[str, str]) -> bool:
+        """Whether a pod with these labels, in this namespace, is one of those to be spread."""
+        return all(requirement.matches(labels) for requirement in self.selector)
+
+
+@dataclass(frozen=True, slots=True)
 class VMClass:
     """The demands, hashable so that equal VMs fall together.
 
@@ -38,6 +56,7 @@ class VMClass:
     node_selector: tuple[tuple[str, str], ...]
     affinity: tuple[NodeSelectorTerm, ...]
     tolerations: tuple[Toleration, ...]
+    spread: tuple[Spread, ...] = ()
 
     @property
     def label_keys(self) -> frozenset[str]:
@@ -60,13 +79,42 @@ def classify(vmi: VMI, pod: Pod, source: Node | None, cluster_selectors: Mapping
         node_selector=tuple(sorted(_node_selector(vmi, pod, source, cluster_selectors).items())),
         affinity=terms,
         tolerations=pod.spec.tolerations,
+        spread=_spread(pod),
+    )
+
+
+def _spread(pod: Pod) -> tuple[Spread, ...]:
+    asked = pod.spec.topology_spread_constraints
+    return tuple(_forbidding(each, pod) for each in asked if each.when_unsatisfiable == "DoNotSchedule")
+
+
+def _forbidding(constraint: SpreadConstraint, pod: Pod) -> Spread:
+    """`matchLabelKeys` narrow the selector to the pod's own values (podtopologyspread/common.go). The API server
+    refuses a constraint without a selector; one that is empty counts every pod of the namespace."""
+    labels = pod.metadata.labels
+    selector = constraint.label_selector or LabelSelector()
+    keys = {key: labels[key] for key in constraint.match_label_keys if key in labels}
+    wanted = (*selector.requirements(), *LabelSelector(match_labels=keys).requirements())
+    return Spread(
+        namespace=pod.metadata.namespace,
+        key=constraint.topology_key,
+        max_skew=constraint.max_skew,
+        min_domains=constraint.min_domains,
+        selector=wanted,
+        honors_affinity=constraint.node_affinity_policy == "Honor",
+        honors_taints=constraint.node_taints_policy == "Honor",
+        matches_itself=all(requirement.matches(labels) for requirement in wanted),
     )
 
 
 def demand(vmi: VMI | None, pod: Pod) -> Resources:
-    """What the target pod will request, and the guest's memory with its overhead (at least the request)."""
+    """What the target pod will request, and the guest's memory with its overhead (at least the request).
+
+    A guest on huge pages is no ordinary memory: the kubelet takes those pages off what it offers as memory.
+    """
     requests = pod.requests()
-    guest = vmi.guest_memory() + _overhead(vmi, pod) if vmi is not None else 0
+    pages = sum(amount for name, amount in requests.items() if name.startswith("hugepages-"))
+    guest = max(0, vmi.guest_memory() - pages) + _overhead(vmi, pod) if vmi is not None else 0
     return {**requests, GUEST_MEMORY: max(guest, requests.get("memory", 0))}
 
 

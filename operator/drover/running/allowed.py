@@ -7,23 +7,23 @@ cordoned, a slot taken by somebody else. Checking again at dispatch is rule 4.
 from collections.abc import Mapping
 
 from drover.api.plan import MigrationPlan
-from drover.facts.index import index
+from drover.facts.index import Index, index
 from drover.facts.kubevirt import VMI
-from drover.facts.node import before
+from drover.facts.node import before, remembered
 from drover.facts.snapshot import Snapshot
-from drover.planning.proposal import admits
+from drover.planning.proposal import admits, barred_for, bars
 from drover.running import slots
 from drover.running.actions import Action, CancelMigration, Cordon, StartMigration, Uncordon
-from drover.running.nodes import ended, find, run_id
+from drover.running.nodes import ended, find, run_id, stand
 from drover.running.preflight import cannot_pin, cluster_hold
 from drover.running.views import View, view
 
 
-def still_allowed(action: Action, snapshot: Snapshot, taken: Mapping[str, str]) -> str | None:
-    """Why an action may not be done any more, in words, or None if it may. `taken` as in `propose`."""
+def still_allowed(action: Action, snapshot: Snapshot, _taken: Mapping[str, str] | None = None) -> str | None:
+    """Why an action may not be done any more, in words, or None if it may."""
     match action:
         case StartMigration():
-            return _start(action, snapshot, taken)
+            return _start(action, snapshot)
         case CancelMigration():
             return _cancel(action, snapshot)
         case Cordon():
@@ -34,30 +34,25 @@ def still_allowed(action: Action, snapshot: Snapshot, taken: Mapping[str, str]) 
     return None
 
 
-def _start(action: StartMigration, snapshot: Snapshot, taken: Mapping[str, str]) -> str | None:
-    plan = snapshot.plan(action.plan.name)
-    vmi = snapshot.vmis.get((action.vmi.namespace, action.vmi.name))
+def _start(action: StartMigration, snapshot: Snapshot) -> str | None:
     hold = cluster_hold(snapshot)
     if hold is not None:
         return hold.waiting.message
     if cannot_pin(snapshot) is not None or not snapshot.crds:
         return "KubeVirt cannot pin a target"
-    relations = index(snapshot)
+    plan = snapshot.plan(action.plan.name)
     if plan is None or plan.uid != action.plan.uid:
         return "the plan is gone"
-    seen = view(plan, snapshot, relations)
-    refusal = _plan_refuses(action, seen)
-    if refusal is not None:
-        return refusal
+    vmi = snapshot.vmis.get((action.vmi.namespace, action.vmi.name))
     if vmi is None or vmi.uid != action.vmi.uid:
         return "the VM is gone"
-    flying = relations.in_flight.get((action.vmi.namespace, action.vmi.name))
-    if flying:
-        return f"a migration of it is in flight ({flying[0].name})"
+    relations = index(snapshot)
+    seen = view(plan, snapshot, relations)
     return (
-        _vmi_refuses(action, vmi)
-        or _slots_refuse(action, plan, snapshot)
-        or _target_refuses(action, vmi, seen, snapshot, taken)
+        _plan_refuses(action, seen)
+        or _vmi_refuses(action, vmi, relations)
+        or _slots_refuse(action, plan, snapshot, relations)
+        or _target_refuses(action, vmi, seen, snapshot, relations)
     )
 
 
@@ -77,7 +72,10 @@ def _plan_refuses(action: StartMigration, seen: View) -> str | None:
     return None if case.attempts < action.attempt else "this attempt was made already"
 
 
-def _vmi_refuses(action: StartMigration, vmi: VMI) -> str | None:
+def _vmi_refuses(action: StartMigration, vmi: VMI, relations: Index) -> str | None:
+    flying = relations.in_flight.get((action.vmi.namespace, action.vmi.name))
+    if flying:
+        return f"a migration of it is in flight ({flying[0].name})"
     if not vmi.running or vmi.metadata.deletion_timestamp is not None:
         return "the VM does not run"
     if vmi.node != action.source:
@@ -86,10 +84,10 @@ def _vmi_refuses(action: StartMigration, vmi: VMI) -> str | None:
     return f"{condition.reason}: {condition.message}" if condition is not None else None
 
 
-def _slots_refuse(action: StartMigration, plan: MigrationPlan, snapshot: Snapshot) -> str | None:
+def _slots_refuse(action: StartMigration, plan: MigrationPlan, snapshot: Snapshot, relations: Index) -> str | None:
     kubevirt = snapshot.kubevirt
     assert kubevirt is not None
-    held, limits = slots.count(snapshot, index(snapshot)), slots.allowed(plan.spec.limits, kubevirt)
+    held, limits = slots.count(snapshot, relations), slots.allowed(plan.spec.limits, kubevirt)
     if held.total >= limits.total:
         return f"{held.total} migrations are in flight"
     if held.by_source[action.source] >= limits.per_source:
@@ -99,10 +97,11 @@ def _slots_refuse(action: StartMigration, plan: MigrationPlan, snapshot: Snapsho
     return None
 
 
-def _target_refuses(
-    action: StartMigration, vmi: VMI, seen: View, snapshot: Snapshot, taken: Mapping[str, str]
-) -> str | None:
-    refusal = admits(vmi, action.target, seen.plan, seen.source_set, snapshot, taken)
+def _target_refuses(action: StartMigration, vmi: VMI, seen: View, snapshot: Snapshot, relations: Index) -> str | None:
+    """Asked with what is being emptied by now, not when the target was chosen."""
+    taken = stand(snapshot, frozenset()).taken
+    forbidden = barred_for(seen.plan, seen.source_set, snapshot, taken) | bars(vmi, relations, ())
+    refusal = admits(vmi, action.target, forbidden, snapshot, relations)
     return f"{action.target} {refusal}" if refusal is not None else None
 
 
@@ -124,4 +123,10 @@ def _cordon(action: Cordon, snapshot: Snapshot) -> str | None:
     thing = find(action.by.uid, snapshot)
     if thing is None:
         return f"{action.by} is gone"
-    return f"{action.by} is being ended" if ended(thing) and before(node) is None else None
+    if before(node) is not None:
+        return None
+    if ended(thing):
+        return f"{action.by} is being ended"
+    if remembered(action.before).unschedulable != node.cordoned:
+        return "somebody has cordoned or uncordoned the node meanwhile"
+    return None

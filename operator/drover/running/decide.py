@@ -17,13 +17,11 @@ from drover.facts.snapshot import Snapshot
 from drover.planning.proposal import Goal, Proposal, Proposals
 from drover.running import ledger, maintenance, preflight, slots, status
 from drover.running.actions import Action, Cordon, Decision, ObjectRef, SetFinalizer, Tell, Uncordon
-from drover.running.dispatch import Round, backoff, dispatch
+from drover.running.dispatch import backoff, dispatch
 from drover.running.endings import Endings, endings
 from drover.running.move import Move
 from drover.running.nodes import (
     Standing,
-    ended,
-    find,
     is_undone,
     maintenances_in_order,
     owned_plan_name,
@@ -31,6 +29,7 @@ from drover.running.nodes import (
     stand,
 )
 from drover.running.progress import is_left
+from drover.running.round import Round
 from drover.running.views import View, views
 
 
@@ -58,7 +57,7 @@ def decide(snapshot: Snapshot, proposals: Proposals, now: datetime) -> Decision:
     relations = index(snapshot)
     seen = views(snapshot, relations)
     standing = stand(snapshot, _undoing(seen, snapshot))
-    shared = Round(snapshot, relations, now, slots.count(snapshot, relations))
+    shared = Round(snapshot, relations, now, slots.count(snapshot, relations), standing.taken)
     actions: list[Action] = list(_cordons(snapshot, standing, now))
     plans: dict[str, PlanStatus] = {}
     for view in seen:
@@ -101,8 +100,7 @@ def _plan(view: View, proposal: Proposal | None, standing: Standing, shared: Rou
     limits = slots.allowed(view.plan.spec.limits, kubevirt) if kubevirt is not None else None
     found = preflight.blockers(view, snapshot)
     hold = preflight.start_hold(view, found, snapshot)
-    finished = endings(view, snapshot, shared.index, now)
-    shared.wake += finished.wake
+    finished = endings(view, shared)
     moves, starts = dispatch(view, proposal, limits, hold, shared)
     run = _run(view, hold, moves, found, finished, snapshot, now)
     keys = [f"finalizer {view.plan.uid}", *(f"report {name}" for name in view.ledger.reports)]
@@ -111,7 +109,7 @@ def _plan(view: View, proposal: Proposal | None, standing: Standing, shared: Rou
     restored = not view.flying and not _marked(view, snapshot, standing)
     facts = status.Facts(view, run, moves, proposal, hold, findings, restored)
     said = status.render(facts, now)
-    actions: list[Action] = [*starts, *ledger.save(view.ledger, finished.records.values()), *finished.cancels]
+    actions: list[Action] = [*starts, *finished.saves, *finished.cancels]
     actions += finished.tells
     actions += _finalizer(view, restored, finished)
     actions += _phase_told(view.ref, view.plan.status.phase, said.phase, said.reason, now)
@@ -133,7 +131,7 @@ def _run(
     if view.run is None:
         starts = hold is None and FINALIZER in view.plan.metadata.finalizers
         return Run(id=view.run_id, started_at=now, resolved_nodes=view.sources.names) if starts else stored
-    if view.finished or hold is not None or finished.records or not _all_done(view, moves, found):
+    if view.finished or hold is not None or finished.saves or not _all_done(view, moves, found):
         return view.run
     return view.run.model_copy(update={"finished_at": now})
 
@@ -156,7 +154,7 @@ def _marked(view: View, snapshot: Snapshot, standing: Standing) -> bool:
 def _finalizer(view: View, restored: bool, finished: Endings) -> list[Action]:
     present = FINALIZER in view.plan.metadata.finalizers
     if view.plan.metadata.deleting:
-        over = restored and not finished.records and not finished.cancels
+        over = restored and not finished.saves and not finished.cancels
         return [SetFinalizer(view.ref, False)] if present and over else []
     wanted = not view.dry and not view.withdrawn
     return [SetFinalizer(view.ref, True)] if wanted and not present else []
@@ -169,20 +167,12 @@ def _cordons(snapshot: Snapshot, standing: Standing, now: datetime) -> Iterable[
         was, by = before(node), standing.cordons.get(node.name)
         if by is None and was is not None:
             yield Uncordon(node.name, was.unschedulable)
-        elif by is not None and (was is None or not node.cordoned) and _may_take(by, was is not None, snapshot):
+        elif by is not None and (was is None or not node.cordoned):
             mark = was or Before(
                 unschedulable=node.cordoned, since=now.isoformat(timespec="seconds"), by=str(by), uid=by.uid
             )
             yield Cordon(node.name, by, msgspec.json.encode(mark).decode())
             yield Tell(by, "Normal", EventReason.CORDONED, f"cordons {node.name}", f"{node.name}-{now:%Y%m%d%H%M}")
-
-
-def _may_take(by: ObjectRef, held: bool, snapshot: Snapshot) -> bool:
-    """Our finalizer comes first, so that the way back is certain; a pause before the beginning takes nothing."""
-    thing = find(by.uid, snapshot)
-    if thing is None or (ended(thing) and not held) or FINALIZER not in thing.metadata.finalizers:
-        return False
-    return held or not thing.spec.paused
 
 
 def _phase_told(about: ObjectRef, was: object, phase: object, reason: str | None, now: datetime) -> list[Action]:

@@ -2,38 +2,37 @@
 reason. Nothing waits in silence."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from drover.api.reasons import WaitReason
 from drover.api.shared import FailurePolicy, Waiting
-from drover.facts.index import Index
 from drover.facts.kubevirt import HOSTNAME, VMI
-from drover.facts.snapshot import Refusal, Snapshot
+from drover.facts.snapshot import Refusal
 from drover.planning.proposal import Assignment, Proposal
 from drover.running import ledger
 from drover.running.actions import ObjectRef, StartMigration
-from drover.running.endings import fingerprint
 from drover.running.move import Move, observe
 from drover.running.names import migration_name
-from drover.running.preflight import Hold, brief, uncordoned
-from drover.running.slots import Allowed, Slots
+from drover.running.preflight import Hold, brief
+from drover.running.round import Round
+from drover.running.slots import Allowed
 from drover.running.views import Case, View
 
 REFUSED_FIRST = timedelta(seconds=1)
 REFUSED_LONGEST = timedelta(minutes=5)
-
-
-@dataclass(slots=True)
-class Round:
-    """What all plans of a round share: the facts, the slots that are held, and the VMs somebody moves already."""
-
-    snapshot: Snapshot
-    index: Index
-    now: datetime
-    slots: Slots
-    claimed: dict[str, ObjectRef] = field(default_factory=dict)
-    wake: list[datetime] = field(default_factory=list)
+CLAIMING = frozenset(
+    {
+        WaitReason.PLANNING,
+        WaitReason.CLUSTER_LIMIT,
+        WaitReason.SOURCE_LIMIT,
+        WaitReason.TARGET_LIMIT,
+        WaitReason.BACKOFF,
+        WaitReason.REFUSED,
+    }
+)
+"""A VM that waits for one of these is about to be moved by its plan, and a younger plan leaves it alone. One that is
+paused or blocked is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +89,13 @@ def _lingers(c: Candidate) -> Waiting | None:
     return wait(WaitReason.PODS_ENDING, "its guest is elsewhere, a pod of it here has not ended", "wait for it to end")
 
 
+def _unrecorded(c: Candidate) -> Waiting | None:
+    """What its last migration came to has to be on record first: the retry is counted, and its result is not lost."""
+    if c.case.unrecorded or (c.case.record is not None and c.case.record.outcome in ledger.OPEN):
+        return wait(WaitReason.PLANNING, "the end of its last migration is being recorded")
+    return None
+
+
 def _not_running(c: Candidate) -> Waiting | None:
     vmi = c.vmi
     if vmi.metadata.deletion_timestamp is not None:
@@ -113,17 +119,12 @@ def _held(c: Candidate) -> Waiting | None:
 
 
 def _awaits_cordon(c: Candidate) -> Waiting | None:
-    evacuate, vmi = c.view.plan.spec.evacuate, c.case.vmi
-    if (
-        evacuate is None
-        or vmi is None
-        or evacuate.cordon == "Ignore"
-        or vmi.node not in uncordoned(c.view, c.round.snapshot)
-    ):
+    evacuate, node = c.view.plan.spec.evacuate, c.round.snapshot.node(c.vmi.node)
+    if evacuate is None or evacuate.cordon == "Ignore" or node is None or node.cordoned:
         return None
     if evacuate.cordon == "Apply":
-        return wait(WaitReason.AWAITING_CORDON, f"{vmi.node} is about to be cordoned")
-    return wait(WaitReason.AWAITING_CORDON, f"{vmi.node} is not cordoned", f"kubectl cordon {vmi.node}")
+        return wait(WaitReason.AWAITING_CORDON, f"{node.name} is about to be cordoned")
+    return wait(WaitReason.AWAITING_CORDON, f"{node.name} is not cordoned", f"kubectl cordon {node.name}")
 
 
 def _not_started(c: Candidate) -> Waiting | None:
@@ -143,7 +144,7 @@ def _retries_spent(c: Candidate) -> Waiting | None:
     if c.case.record is None:
         return None
     policy = c.view.plan.spec.failure_policy or FailurePolicy()
-    mark = fingerprint(c.case, c.round.snapshot, c.round.index)
+    mark = c.round.fingerprint(c.case)
     if not ledger.retries_spent(c.case.record, mark, policy):
         return None
     count = ledger.failures(c.case.record, mark)
@@ -155,9 +156,8 @@ def _retries_spent(c: Candidate) -> Waiting | None:
 def _backoff(c: Candidate) -> Waiting | None:
     policy = c.view.plan.spec.failure_policy or FailurePolicy()
     until = ledger.backoff_until(c.case.record, policy)
-    if until is None or until <= c.round.now:
+    if until is None or c.round.past(until):
         return None
-    c.round.wake.append(until)
     last = c.case.record.attempts[-1].error if c.case.record else None
     return wait(WaitReason.BACKOFF, f"tried again at {until:%H:%M:%S} UTC; the last attempt: {last}", until=until)
 
@@ -173,9 +173,8 @@ def _refused(c: Candidate) -> Waiting | None:
     if refusal is None:
         return None
     until = backoff(refusal)
-    if until <= c.round.now:
+    if c.round.past(until):
         return None
-    c.round.wake.append(until)
     return wait(WaitReason.REFUSED, f"{refusal.reason}: {refusal.message}", "see the message", until)
 
 
@@ -195,12 +194,18 @@ def _unplaced(c: Candidate) -> Waiting | None:
 
 
 def _outdated(c: Candidate) -> Waiting | None:
-    """The plan was computed for another source: the VM has moved since."""
+    """The target was computed on other facts: the VM has moved since, or the target has gone, was refused, or is being
+    emptied by now."""
     assert c.planned is not None
-    stale = c.vmi.node != c.planned.source
-    refused = c.planned.target in ledger.refused_targets(c.case.record, c.round.now)
-    gone = c.round.snapshot.node(c.planned.target) is None
-    return wait(WaitReason.PLANNING, "its target is being computed") if stale or refused or gone else None
+    target = c.planned.target
+    if (
+        c.vmi.node == c.planned.source
+        and target not in ledger.refused_targets(c.case.record, c.round.now)
+        and target not in c.round.taken
+        and c.round.snapshot.node(target) is not None
+    ):
+        return None
+    return wait(WaitReason.PLANNING, "its target is being computed")
 
 
 def _cluster_limit(c: Candidate) -> Waiting | None:
@@ -240,6 +245,7 @@ GATES: tuple[Callable[[Candidate], Waiting | None], ...] = (
     _not_running,
     _not_migratable,
     _held,
+    _unrecorded,
     _retries_spent,
     _awaits_cordon,
     _pods_ending,
@@ -265,17 +271,20 @@ def dispatch(
         here = observe(case, view, planned, shared.snapshot, shared.index)
         if here.step == "PreparingTarget":
             here = _preparing(here, case, shared)
+        if here.step == "Failed":
+            here = here.held(_unverified(here), "Failed")
         if here.step == "Queued" and case.vmi is not None:
             candidate = Candidate(case, case.vmi, view, proposal, limits, hold, shared)
             here = _queued(here, candidate, starts)
-            shared.claimed.setdefault(case.uid, view.ref)
+            if here.waiting is not None and here.waiting.reason in CLAIMING:
+                shared.claimed.setdefault(case.uid, view.ref)
         moves.append(here)
     return moves, starts
 
 
 def _in_order(view: View) -> list[Case]:
-    """Those that were tried less often first, so that one that keeps failing holds nobody up; then by name."""
-    return sorted(view.cases, key=lambda case: (case.attempts, case.key))
+    """The plan's VMs: those tried less often first, so that one that keeps failing holds nobody up; then by name."""
+    return sorted((case for case in view.cases if case.counts), key=lambda case: (case.attempts, case.key))
 
 
 def _queued(here: Move, candidate: Candidate, starts: list[StartMigration]) -> Move:
@@ -307,6 +316,12 @@ def _start(c: Candidate) -> StartMigration:
         name=migration_name(c.view.plan.uid, c.view.run_id, c.vmi, attempt),
         why=planned.why,
     )
+
+
+def _unverified(here: Move) -> Waiting:
+    """It is not well after its migration: another one would do harm (rule 7)."""
+    fix = "look after the VM: once it is Ready on its target it is done; another runID starts afresh"
+    return wait(WaitReason.VERIFICATION_FAILED, here.error, fix)
 
 
 def _preparing(here: Move, case: Case, shared: Round) -> Move:

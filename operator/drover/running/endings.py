@@ -13,15 +13,13 @@ from drover.api.reasons import EventReason, Outcome
 from drover.api.report import Attempt, Record, RejectedTarget
 from drover.api.shared import Verify
 from drover.facts.duration import duration, words
-from drover.facts.index import Index
 from drover.facts.kubevirt import FINAL, HANDED_OFF, UNSTARTED, VMIM, MigrationState
-from drover.facts.snapshot import Snapshot
 from drover.planning.fleet import towards
-from drover.planning.proposal import static_homes
 from drover.running import ledger, move
-from drover.running.actions import CancelMigration, ObjectRef, Tell
-from drover.running.names import digest
-from drover.running.views import Case, View
+from drover.running.actions import CancelMigration, ObjectRef, SaveRecords, Tell
+from drover.running.preflight import brief
+from drover.running.round import Round
+from drover.running.views import Case, View, is_there
 
 REJECTED_AFTER = timedelta(seconds=3)
 """The scheduler's no is believed after this: a moment for its own caches."""
@@ -32,12 +30,11 @@ NO_REASON = "KubeVirt gave no reason; the Events of the migration may"
 
 @dataclass(slots=True)
 class Endings:
-    """What a plan's attempts need: records to store, migrations to delete, Events to tell, when to look again."""
+    """What a plan's attempts need: records to store, migrations to delete, Events to tell."""
 
-    records: dict[str, Record] = field(default_factory=dict)
+    saves: list[SaveRecords] = field(default_factory=list)
     cancels: list[CancelMigration] = field(default_factory=list)
     tells: list[Tell] = field(default_factory=list)
-    wake: list[datetime] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +43,11 @@ class Scene:
 
     case: Case
     view: View
-    snapshot: Snapshot
-    index: Index
-    now: datetime
-    wake: list[datetime]
+    round: Round
+
+    @property
+    def now(self) -> datetime:
+        return self.round.now
 
     @property
     def record(self) -> Record:
@@ -59,34 +57,45 @@ class Scene:
         return case.record or empty
 
 
-def endings(view: View, snapshot: Snapshot, index: Index, now: datetime) -> Endings:
-    """All that ended or is to be ended in the plan's run."""
+def endings(view: View, shared: Round) -> Endings:
+    """All that ended or is to be ended in the plan's runs."""
     result = Endings()
-    for case in view.cases:
-        scene = Scene(case, view, snapshot, index, now, result.wake)
-        updated = _ended(scene) or _to_end(scene)
-        updated = _verified(scene, updated or scene.record) or updated
-        if updated is not None and updated != case.record:
-            result.records[case.uid] = updated
-            result.tells.extend(_tell(case, updated, view))
-        result.cancels.extend(_cancel(case))
+    for each in (view, *view.earlier):
+        changed: list[Record] = []
+        for case in each.cases:
+            updated = _updated(Scene(case, each, shared))
+            if updated is not None and updated != case.record:
+                changed.append(updated)
+                result.tells.extend(_tell(case, updated, each))
+            result.cancels.extend(_cancel(case))
+        result.saves.extend(ledger.save(each.ledger, changed))
     return result
+
+
+def _updated(scene: Scene) -> Record | None:
+    ended = _ended(scene) or _to_end(scene)
+    return _verified(scene, ended or scene.record) or ended
 
 
 def _ended(scene: Scene) -> Record | None:
     """The record with the end of the case's last migration, if it ended and that is news."""
-    vmim = scene.case.vmim
+    vmim, record = scene.case.vmim, scene.record
     if vmim is None:
         return _orphaned(scene)
-    gone = (vmim.metadata.namespace, vmim.name) not in scene.snapshot.vmims
-    if not vmim.final and not gone:
+    if not vmim.final and is_there(vmim, scene.round.snapshot):
         return None
-    record = scene.record
-    known = next((a for a in record.attempts if a.number == vmim.attempt), None)
-    if known is not None and known.outcome not in ledger.OPEN and not _has_better_reason(known, scene.case):
-        return None
-    outcome, error = _verdict(vmim, move.state_of(scene.case), known)
+    known, state = ledger.attempt_of(record, vmim), move.state_of(scene.case)
+    if known is not None and known.outcome not in ledger.OPEN:
+        return _with_reason(record, known, state)
+    outcome, error = _verdict(vmim, state, known)
     return ledger.with_attempt(record, _attempt(scene, vmim, outcome, error))
+
+
+def _with_reason(record: Record, known: Attempt, state: MigrationState | None) -> Record | None:
+    """KubeVirt writes the reason of a failure after the failure: it is added when it comes."""
+    if known.error != NO_REASON or state is None or not state.failure_reason:
+        return None
+    return ledger.with_attempt(record, known.model_copy(update={"error": brief(state.failure_reason)}))
 
 
 def _orphaned(scene: Scene) -> Record | None:
@@ -102,12 +111,6 @@ def _orphaned(scene: Scene) -> Record | None:
     return ledger.with_attempt(record, last.model_copy(update={"outcome": outcome, "ended_at": scene.now}))
 
 
-def _has_better_reason(known: Attempt, case: Case) -> bool:
-    """KubeVirt writes the reason of a failure after the failure: it is added when it comes."""
-    state = move.state_of(case)
-    return known.error == NO_REASON and state is not None and bool(state.failure_reason)
-
-
 def _verdict(vmim: VMIM, state: MigrationState | None, known: Attempt | None) -> tuple[Outcome, str | None]:
     """How it ended. A migration that vanished is judged by the VMI's state (kubevirt.md 12.1, terminal detection)."""
     completed = state is not None and state.completed and not state.failed
@@ -117,7 +120,7 @@ def _verdict(vmim: VMIM, state: MigrationState | None, known: Attempt | None) ->
         return Outcome.REJECTED, known.error
     if known is not None and known.outcome is Outcome.CANCELLING:
         return Outcome.CANCELLED, known.error
-    if vmim.deleting or (not vmim.final and not (state is not None and state.failed)):
+    if vmim.aborted or (not vmim.final and not (state is not None and state.failed)):
         return Outcome.CANCELLED_BY_OTHERS, "somebody deleted the migration"
     return Outcome.FAILED, (state.failure_reason if state is not None else "") or NO_REASON
 
@@ -132,8 +135,8 @@ def _to_end(scene: Scene) -> Record | None:
         return ledger.with_attempt(record, _attempt(scene, vmim, Outcome.CANCELLING, why))
     refusal = _refused(scene, vmim)
     if refusal is not None:
-        node = towards(vmim, scene.snapshot, scene.index) or vmim.pinned_to
-        record = ledger.with_rejection(record, RejectedTarget(node=node, at=scene.now, message=refusal[:1024]))
+        node = towards(vmim, scene.round.snapshot, scene.round.index) or vmim.pinned_to
+        record = ledger.with_rejection(record, RejectedTarget(node=node, at=scene.now, message=brief(refusal)))
     ended = refusal or _stalled(scene, vmim)
     return ledger.with_attempt(record, _attempt(scene, vmim, Outcome.REJECTING, ended)) if ended else None
 
@@ -146,31 +149,23 @@ def _open(case: Case) -> bool:
 
 def _refused(scene: Scene, vmim: VMIM) -> str | None:
     """The scheduler's words, when it has refused the target pod for a moment."""
-    pod = scene.index.targets.get(vmim.uid)
+    pod = scene.round.index.targets.get(vmim.uid)
     if pod is None or pod.node or vmim.phase in HANDED_OFF:
         return None
     message = pod.unschedulable()
     created = pod.metadata.creation_timestamp
-    if message is None or created is None or not _past(created + REJECTED_AFTER, scene):
+    if message is None or created is None or not scene.round.past(created + REJECTED_AFTER):
         return None
     return message
 
 
 def _stalled(scene: Scene, vmim: VMIM) -> str | None:
     created = vmim.metadata.creation_timestamp
-    if vmim.phase not in UNSTARTED or vmim.uid in scene.index.targets or created is None:
+    if vmim.phase not in UNSTARTED or vmim.uid in scene.round.index.targets or created is None:
         return None
-    if not _past(created + STALLED_AFTER, scene):
+    if not scene.round.past(created + STALLED_AFTER):
         return None
     return f"KubeVirt made no target pod within {words(STALLED_AFTER)}: {vmim.blocked_by() or 'no condition says why'}"
-
-
-def _past(limit: datetime, scene: Scene) -> bool:
-    """Whether a limit is behind us; if not, somebody has to look again when it is."""
-    if scene.now >= limit:
-        return True
-    scene.wake.append(limit)
-    return False
 
 
 def _attempt(scene: Scene, vmim: VMIM, outcome: Outcome, error: str | None) -> Attempt:
@@ -181,23 +176,15 @@ def _attempt(scene: Scene, vmim: VMIM, outcome: Outcome, error: str | None) -> A
         migration=vmim.name,
         uid=vmim.uid,
         source=move.source_of(case) or "unknown",
-        target=towards(vmim, scene.snapshot, scene.index) or vmim.pinned_to or "unknown",
+        target=towards(vmim, scene.round.snapshot, scene.round.index) or vmim.pinned_to or "unknown",
         why=vmim.metadata.annotations.why or None,
         outcome=outcome,
         ended_at=ended or scene.now,
         mode=(state.mode or None) if state is not None else None,
         steps=move.steps_of(vmim, state, move.queued_since(case, scene.view)),
-        error=error[:1024] if error else None,
-        fingerprint=fingerprint(case, scene.snapshot, scene.index),
+        error=brief(error) if error else None,
+        fingerprint=scene.round.fingerprint(case),
     )
-
-
-def fingerprint(case: Case, snapshot: Snapshot, index: Index) -> str:
-    """Of what the VM asks and of the nodes that could take it but for their room: a change is new hope."""
-    if case.vmi is None:
-        return ""
-    vm_class, homes = static_homes(case.vmi, snapshot, index)
-    return digest(vm_class, homes)
 
 
 def _verified(scene: Scene, record: Record) -> Record | None:
@@ -212,9 +199,9 @@ def _verified(scene: Scene, record: Record) -> Record | None:
         done = last.model_copy(update={"outcome": Outcome.DONE, "steps": steps, "error": None})
         return ledger.with_attempt(record, done)
     timeout = (scene.view.plan.spec.verify or Verify()).timeout
-    if not _past((last.ended_at or scene.now) + duration(timeout), scene):
+    if not scene.round.past((last.ended_at or scene.now) + duration(timeout)):
         return None
-    error = f"not verified within {timeout}: {lacking}"
+    error = brief(f"not verified within {timeout}: {lacking}")
     return ledger.with_attempt(record, last.model_copy(update={"outcome": Outcome.VERIFICATION_FAILED, "error": error}))
 
 
@@ -225,7 +212,7 @@ def _lacking(scene: Scene, last: Attempt) -> str | None:
         return None
     if vmi.node == last.source:
         return f"the VMI is still on {last.source}"
-    if any(pod.node == last.source for pod in scene.index.pods_of(vmi)):
+    if any(pod.node == last.source for pod in scene.round.index.pods_of(vmi)):
         return f"its source pod on {last.source} has not ended"
     return None if vmi.ready else "the VMI is not Ready"
 

@@ -8,6 +8,7 @@ from drover.api.reasons import Outcome
 from drover.api.report import MAX_RECORDS, Attempt, MigrationReport, Record, RejectedTarget
 from drover.api.shared import FailurePolicy
 from drover.facts.duration import duration
+from drover.facts.kubevirt import VMIM
 from drover.facts.snapshot import Snapshot
 from drover.running.actions import ObjectRef, SaveRecords
 from drover.running.names import jitter, report_name
@@ -17,35 +18,50 @@ KEPT_REJECTIONS = 50
 LONGEST_BACKOFF = timedelta(minutes=10)
 REJECTION_HOLDS = timedelta(minutes=10)
 OPEN = frozenset({Outcome.CANCELLING, Outcome.REJECTING})
+"""Its end is wanted and has not come."""
+UNSETTLED = OPEN | {Outcome.SUCCEEDED}
+"""Something about it will still change by itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """The records of one run by VMI UID, and the reports they are in."""
+    """The records of one run by VMI UID, and the reports they are in. `closed` are the migrations, by UID, whose end is
+    on record, so that nothing is left to learn from them."""
 
     plan: ObjectRef
     run: str
     records: Mapping[str, Record] = field(default_factory=dict)
     reports: Mapping[str, MigrationReport] = field(default_factory=dict)
     """By name."""
+    closed: frozenset[str] = frozenset()
 
     def record(self, vmi_uid: str) -> Record | None:
         return self.records.get(vmi_uid)
 
-    def attempt(self, vmi_uid: str, number: int) -> Attempt | None:
-        record = self.records.get(vmi_uid)
-        return next((a for a in record.attempts if a.number == number), None) if record else None
+    @property
+    def unsettled(self) -> frozenset[str]:
+        """VMs by UID whose last attempt is not known to have ended, or has not been verified."""
+        return frozenset(uid for uid, record in self.records.items() if record.outcome in UNSETTLED)
 
 
-def read(plan: ObjectRef, run: str, snapshot: Snapshot) -> Ledger:
-    """The ledger of a run. A plan of the same name with another UID inherits nothing."""
-    mine = {
-        report.name: report
-        for report in snapshot.reports.values()
-        if report.spec.plan.uid == plan.uid and report.spec.run == run
-    }
-    records = {record.uid: record for report in mine.values() for record in report.status.records}
-    return Ledger(plan, run, records, mine)
+def attempt_of(record: Record | None, vmim: VMIM) -> Attempt | None:
+    """What a record says of a migration."""
+    return next((each for each in record.attempts if each.uid == vmim.uid), None) if record is not None else None
+
+
+def read(plan: ObjectRef, snapshot: Snapshot) -> dict[str, Ledger]:
+    """The ledgers of a plan by run. A plan of the same name with another UID inherits nothing."""
+    reports: dict[str, dict[str, MigrationReport]] = {}
+    for report in snapshot.reports.values():
+        if report.spec.plan.uid == plan.uid:
+            reports.setdefault(report.spec.run, {})[report.name] = report
+    return {run: _read(plan, run, mine) for run, mine in reports.items()}
+
+
+def _read(plan: ObjectRef, run: str, reports: Mapping[str, MigrationReport]) -> Ledger:
+    records = {record.uid: record for report in reports.values() for record in report.status.records}
+    attempts = (attempt for record in records.values() for attempt in record.attempts)
+    return Ledger(plan, run, records, reports, frozenset(a.uid for a in attempts if a.outcome not in OPEN))
 
 
 def save(ledger: Ledger, changed: Iterable[Record]) -> tuple[SaveRecords, ...]:

@@ -16,7 +16,7 @@ from drover.planning.candidates import on_nodes
 from drover.running import preflight
 from drover.running.actions import Action, EnsurePlan, SetFinalizer
 from drover.running.conditions import ACTIVE, SETTLED, STUCK, Trio, condition, settle, trio
-from drover.running.nodes import Standing, ended, name_taken, owned_plan_name, owns, reference
+from drover.running.nodes import Standing, ended, name_taken, owned_plan_name, owns, reference, run_id
 from drover.running.preflight import brief, finding
 from drover.running.status import STUCK_AFTER, since
 
@@ -104,7 +104,6 @@ def scene(
     plan = snapshot.plan(owned_plan_name(maintenance))
     mine = plan if plan is not None and owns(maintenance, plan) else None
     name = maintenance.spec.node_name
-    alive = [vmi for vmi in snapshot.vmis.values() if not vmi.final]
     flying = any(not v.final for v in index.by_plan.get(mine.uid, ())) if mine is not None else False
     return Scene(
         maintenance=maintenance,
@@ -115,7 +114,7 @@ def scene(
         taken=name_taken(maintenance, snapshot),
         in_flight=flying,
         refusals=tuple(preflight.refusals(_keys(maintenance), snapshot)),
-        left=tuple(f"{v.metadata.namespace}/{v.metadata.name}" for v in on_nodes(alive, frozenset({name}), index)),
+        left=tuple(sorted(f"{v.metadata.namespace}/{v.metadata.name}" for v in on_nodes({name}, index))),
     )
 
 
@@ -202,8 +201,9 @@ def _run_id(scene: Scene, snapshot: Snapshot) -> str | None:
     if plan is None:
         return None
     current, run = plan.spec.run_id, plan.status.run
-    finished = run is not None and run.finished_at is not None
-    if not finished or not any(_is_new(key, scene, snapshot) for key in scene.left):
+    over = run is not None and run.id == run_id(plan) and run.finished_at is not None
+    dry = scene.maintenance.spec.mode == "DryRun"
+    if dry or not over or not any(_is_new(key, scene, snapshot) for key in scene.left):
         return current
     return str(int(current) + 1) if current is not None and current.isdecimal() else "2"
 

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from drover.api.maintenance import NodeMaintenance
 from drover.api.plan import MigrationPlan
+from drover.api.shared import FINALIZER
 from drover.facts.node import Node, before
 from drover.facts.snapshot import Snapshot
 from drover.running.actions import ObjectRef
@@ -89,34 +90,53 @@ def stand(snapshot: Snapshot, undoing: frozenset[str]) -> Standing:
     """Who holds which node. `undoing` are the UIDs of objects that are being undone and still have migrations in
     flight: they keep their cordon until those are over."""
     taken = _emptied_by_plans(snapshot)
-    admitted: set[str] = set()
-    last: set[str] = set()
+    admitted, last = _admit(snapshot, taken)
     cordons: dict[str, ObjectRef] = {}
-    waiting: list[NodeMaintenance] = []
-    for maintenance in maintenances_in_order(snapshot):
-        if is_undone(maintenance):
-            if maintenance.uid in undoing:
-                cordons[maintenance.spec.node_name] = reference(maintenance)
-        elif _holds(maintenance, snapshot):
-            admitted.add(maintenance.uid)
-            taken[maintenance.spec.node_name] = str(reference(maintenance))
-        else:
-            waiting.append(maintenance)
-    for maintenance in waiting:
+    for node, thing in (*_undone_last(snapshot, undoing), *_cordoned(snapshot, admitted, undoing)):
+        if _may_take(thing, node, snapshot):
+            cordons.setdefault(node, reference(thing))
+    return Standing(admitted, last, taken, cordons)
+
+
+def _admit(snapshot: Snapshot, taken: dict[str, str]) -> tuple[frozenset[str], frozenset[str]]:
+    """Which maintenances may hold their node, and which may not because no other would be left for KubeVirt. Those that
+    hold it already come first, then the oldest; each takes its node. One that is paused before it began takes none."""
+    wanted = [each for each in maintenances_in_order(snapshot) if not is_undone(each)]
+    admitted, last = [each for each in wanted if _holds(each, snapshot)], []
+    taken |= {each.spec.node_name: str(reference(each)) for each in admitted}
+    for maintenance in wanted:
         name = maintenance.spec.node_name
-        if snapshot.node(name) is None or name_taken(maintenance, snapshot):
+        out = snapshot.node(name) is None or name_taken(maintenance, snapshot) or maintenance.spec.paused
+        if maintenance in admitted or out:
             continue
         if _others_usable(name, taken, snapshot):
-            admitted.add(maintenance.uid)
+            admitted.append(maintenance)
             taken[name] = str(reference(maintenance))
         else:
-            last.add(maintenance.uid)
-    for maintenance in maintenances_in_order(snapshot):
-        if maintenance.uid in admitted:
-            cordons.setdefault(maintenance.spec.node_name, reference(maintenance))
-    for node, plan in _cordoned_by_plans(snapshot, undoing):
-        cordons.setdefault(node, reference(plan))
-    return Standing(frozenset(admitted), frozenset(last), taken, cordons)
+            last.append(maintenance)
+    return frozenset(each.uid for each in admitted), frozenset(each.uid for each in last)
+
+
+def _undone_last(snapshot: Snapshot, undoing: frozenset[str]) -> Iterable[tuple[str, NodeMaintenance]]:
+    """Nodes of maintenances that are being undone and still have migrations in flight."""
+    yield from ((each.spec.node_name, each) for each in maintenances_in_order(snapshot) if each.uid in undoing)
+
+
+def _cordoned(
+    snapshot: Snapshot, admitted: frozenset[str], undoing: frozenset[str]
+) -> Iterable[tuple[str, MigrationPlan | NodeMaintenance]]:
+    """Nodes that are to be cordoned, with who wants it, in the order in which they are asked."""
+    yield from ((each.spec.node_name, each) for each in maintenances_in_order(snapshot) if each.uid in admitted)
+    yield from _cordoned_by_plans(snapshot, undoing)
+
+
+def _may_take(thing: MigrationPlan | NodeMaintenance, name: str, snapshot: Snapshot) -> bool:
+    """A node that carries our mark stays cordoned for anybody who wants it. To take one anew our finalizer comes first,
+    so that the way back is certain, and a pause before the beginning takes nothing."""
+    node = snapshot.node(name)
+    if node is not None and before(node) is not None:
+        return True
+    return not ended(thing) and not thing.spec.paused and FINALIZER in thing.metadata.finalizers
 
 
 def _holds(maintenance: NodeMaintenance, snapshot: Snapshot) -> bool:

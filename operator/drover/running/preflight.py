@@ -7,7 +7,7 @@ from drover.api.plan import MigrationPlan
 from drover.api.reasons import FindingReason, Reason, WaitReason
 from drover.api.shared import Finding, Severity, Waiting
 from drover.facts.snapshot import Snapshot
-from drover.planning.candidates import kubevirt_nodes, max_nodes, resolve_nodes
+from drover.planning.candidates import kubevirt_nodes, max_nodes, resolve_nodes, select, unmatched
 from drover.running.slots import Allowed
 from drover.running.views import View
 
@@ -91,7 +91,7 @@ def blockers(view: View, snapshot: Snapshot) -> list[Finding]:
     result = [cannot_pin(snapshot)]
     if evacuate is not None and view.run is None:
         result += [_missing_nodes(view), _too_many_nodes(view, snapshot)]
-    result += [_no_targets(view.plan, snapshot), _nothing_selected(view)]
+    result += [_no_targets(view.plan, snapshot), _nothing_selected(view, snapshot)]
     return [each for each in result if each is not None]
 
 
@@ -130,18 +130,18 @@ def _no_targets(plan: MigrationPlan, snapshot: Snapshot) -> Finding | None:
     return finding(severity, FindingReason.TARGETS_NOT_FOUND, what, "correct targets.nodes")
 
 
-def _nothing_selected(view: View) -> Finding | None:
+def _nothing_selected(view: View, snapshot: Snapshot) -> Finding | None:
     """Selectors that match no VM, names that match none and were not moved by this run before they went."""
-    if view.plan.spec.virtual_machines is None or view.finished:
+    wanted = view.plan.spec.virtual_machines
+    if wanted is None or view.finished:
         return None
     moved = {f"{r.namespace}/{r.name}" for r in view.ledger.records.values()}
-    missing = tuple(name for name in view.selection.missing if name not in moved)
+    missing = tuple(name for name in unmatched(wanted, snapshot) if name not in moved)
     fix = "correct virtualMachines; if the VM appears the plan goes on"
     if missing:
-        return finding(
-            "Blocker", FindingReason.NOTHING_SELECTED, f"no such VM: {', '.join(missing[:10])}", fix, missing
-        )
-    if view.selection.vmis or view.ledger.records:
+        message = f"no such VM: {', '.join(missing[:10])}"
+        return finding("Blocker", FindingReason.NOTHING_SELECTED, message, fix, missing)
+    if view.cases or select(wanted, snapshot.vmis.values()):
         return None
     return finding("Blocker", FindingReason.NOTHING_SELECTED, "virtualMachines matches no VM", fix)
 
@@ -172,7 +172,7 @@ def start_hold(view: View, found: list[Finding], snapshot: Snapshot) -> Hold | N
         return held
     for each in found:
         if each.severity == "Blocker" and each.reason in STOPS_ALL:
-            return _hold(Reason(_phase_reason(each)), WaitReason.PLAN_BLOCKED, each.message, each.suggestion or "")
+            return _hold(_phase_reason(each), _wait_reason(each), each.message, each.suggestion or "")
     if view.withdrawn:
         return _hold(Reason.UNDOING, WaitReason.WITHDRAWN, "the plan is withdrawn", "set intent: Active")
     if view.dry:
@@ -182,9 +182,14 @@ def start_hold(view: View, found: list[Finding], snapshot: Snapshot) -> Hold | N
     return None
 
 
-def _phase_reason(each: Finding) -> str:
-    known = {reason.value for reason in Reason}
-    return each.reason if each.reason in known else Reason.VIRTUAL_MACHINES_BLOCKED
+def _phase_reason(found: Finding) -> Reason:
+    known = {reason.value: reason for reason in Reason}
+    return known.get(found.reason, Reason.VIRTUAL_MACHINES_BLOCKED)
+
+
+def _wait_reason(found: Finding) -> WaitReason:
+    unsupported = found.reason == FindingReason.PINNING_UNSUPPORTED
+    return WaitReason.PINNING_UNSUPPORTED if unsupported else WaitReason.PLAN_BLOCKED
 
 
 def notes(view: View, limits: Allowed | None, snapshot: Snapshot) -> list[Finding]:

@@ -54,26 +54,27 @@ def percent(moves: Sequence[Move], view: View) -> int:
     return sum(WEIGHT.get(move.step, 0) for move in counted) // len(counted)
 
 
+OF_THE_PLAN = frozenset({WaitReason.PLAN_BLOCKED, WaitReason.PINNING_UNSUPPORTED})
+"""What blocks a plan as a whole is a finding of its own."""
+
+
 def blocked_findings(moves: Iterable[Move], view: View) -> list[Finding]:
     """One finding per reason, with the VMs it holds."""
     groups: dict[str, list[Move]] = defaultdict(list)
     for move in moves:
-        if is_blocked(move) or move.step == "Failed":
-            groups[_reason(move)].append(move)
-    return [_group(FindingReason(reason), members, view) for reason, members in sorted(groups.items())]
-
-
-def _reason(move: Move) -> str:
-    if move.waiting is None:
-        return FindingReason.VERIFICATION_FAILED
-    known = {reason.value for reason in FindingReason}
-    return move.waiting.reason if move.waiting.reason in known else ""
+        if move.waiting is not None and (is_blocked(move) or move.step == "Failed"):
+            groups[move.waiting.reason].append(move)
+    return [
+        _group(FindingReason(reason), members, view)
+        for reason, members in sorted(groups.items())
+        if reason not in OF_THE_PLAN
+    ]
 
 
 def _group(reason: FindingReason, members: Sequence[Move], view: View) -> Finding:
     first = members[0]
-    words = first.waiting.message if first.waiting is not None else first.error
-    fix = (first.waiting.suggestion if first.waiting is not None else None) or "see the VM"
+    assert first.waiting is not None
+    words, fix = first.waiting.message, first.waiting.suggestion or "see the VM"
     message = f"{first.key}: {words}" + (f" (and {len(members) - 1} more)" if len(members) > 1 else "")
     severity: Severity = "Warning" if all(is_left(move, view) for move in members) else "Blocker"
     return finding(severity, reason, message, fix, tuple(move.key for move in members))

@@ -12,6 +12,7 @@ from drover.api.shared import Limits
 from drover.facts.index import Index
 from drover.facts.kubevirt import UNSTARTED, VMIM, KubeVirt
 from drover.facts.snapshot import Snapshot
+from drover.facts.wire import key_of
 from drover.planning.fleet import towards
 
 
@@ -66,12 +67,10 @@ def allowed(limits: Limits | None, kubevirt: KubeVirt) -> Allowed:
 def count(snapshot: Snapshot, index: Index) -> Slots:
     """The slots that are held now."""
     slots = Slots()
-    for vmims in index.in_flight.values():
-        for vmim in vmims:
-            if _counts(vmim, index):
-                slots.take(
-                    f"{vmim.metadata.namespace}/{vmim.name}", _sources(vmim, snapshot), towards(vmim, snapshot, index)
-                )
+    for vmim in sorted((vmim for vmims in index.in_flight.values() for vmim in vmims), key=key_of):
+        if _counts(vmim, index):
+            name = f"{vmim.metadata.namespace}/{vmim.name}"
+            slots.take(name, _sources(vmim, snapshot), towards(vmim, snapshot, index))
     return slots
 
 

@@ -51,7 +51,7 @@ class Facts:
 
     @property
     def finished(self) -> bool:
-        return self.current is not None and self.current.finished_at is not None
+        return self.current is not None and self.current.finished_at is not None and not self.view.dry
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,9 @@ def _in_progress(facts: Facts, summary: Summary, found: Sequence[Finding]) -> Ve
         phase = PlanPhase.PLANNING if facts.current is None else PlanPhase.MIGRATING
         return Verdict(phase, reason, f"{summary.vms} done, {summary.waiting} wait")
     reasons = [each for each in found if each.severity == "Blocker"]
-    message = reasons[0].message if reasons else f"{summary.blocked + summary.failed} VMs are blocked"
+    if not reasons:
+        return Verdict(PlanPhase.MIGRATING, Reason.MOVING, f"{summary.vms} done")
+    message = reasons[0].message
     only = {each.reason for each in reasons} == {FindingReason.NOTHING_SELECTED}
     return Verdict(PlanPhase.BLOCKED, Reason.NOTHING_SELECTED if only else Reason.VIRTUAL_MACHINES_BLOCKED, message)
 
@@ -225,13 +227,13 @@ def _plan_waiting(facts: Facts, verdict: Verdict, before: Waiting | None, now: d
 
 def _listed(moves: Sequence[Move], previous: PlanStatus, now: datetime) -> tuple[VMStatus, ...]:
     """The first 100: running, then blocked and failed, then waiting, then done."""
-    before = {(vm.namespace, vm.name): vm for vm in previous.virtual_machines}
+    before = {(vm.namespace, vm.name): vm.waiting for vm in previous.virtual_machines if vm.waiting is not None}
     ordered = sorted(moves, key=lambda move: (1 if progress.is_blocked(move) else _RANK[move.step], move.key))
     return tuple(_vm(move, before.get((move.namespace, move.name)), now) for move in ordered[:MAX_LISTED])
 
 
-def _vm(move: Move, before: VMStatus | None, now: datetime) -> VMStatus:
-    waiting = since(_short(move.waiting), before.waiting if before else None, now) if move.waiting else None
+def _vm(move: Move, before: Waiting | None, now: datetime) -> VMStatus:
+    waiting = since(_short(move.waiting), before, now) if move.waiting else None
     return VMStatus(
         namespace=move.namespace,
         name=move.name,

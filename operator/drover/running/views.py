@@ -1,19 +1,24 @@
 """One plan with everything a round knows about it: its run, its nodes, its VMs and what became of them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from drover.api.plan import MigrationPlan, Run
+from drover.api.reasons import Outcome
 from drover.api.report import Record
+from drover.api.shared import Targets
 from drover.facts.index import Index
 from drover.facts.kubevirt import RUN, VMI, VMIM
 from drover.facts.snapshot import Snapshot
-from drover.planning.candidates import Nodes, Selection, on_nodes, resolve_nodes, select
+from drover.facts.wire import key_of
+from drover.planning.candidates import Nodes, on_nodes, resolve_nodes, select
 from drover.running import ledger
 from drover.running.actions import ObjectRef
 from drover.running.ledger import Ledger
-from drover.running.names import label_value, migration_name
+from drover.running.names import migration_name
 from drover.running.nodes import ended, plans_in_order, reference, run_id
+
+MOVED = frozenset({Outcome.SUCCEEDED, Outcome.DONE, Outcome.VERIFICATION_FAILED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,39 +44,51 @@ class Case:
         return self.vmim is not None and not self.vmim.final
 
     @property
+    def counts(self) -> bool:
+        """Whether it is one of the plan's VMs: one that ended before we had moved it is not any more."""
+        alive = self.vmi is not None and not self.vmi.final
+        return alive or self.in_flight or (self.record is not None and self.record.outcome in MOVED)
+
+    @property
     def attempts(self) -> int:
         """The highest attempt made so far."""
         recorded = [a.number for a in self.record.attempts] if self.record else []
         return max([0, *recorded, *([self.vmim.attempt] if self.vmim else [])])
 
+    @property
+    def unrecorded(self) -> bool:
+        """Whether our last migration of it is not on record yet as ended."""
+        if self.vmim is None:
+            return False
+        attempt = ledger.attempt_of(self.record, self.vmim)
+        return attempt is None or attempt.outcome in ledger.OPEN
+
 
 @dataclass(frozen=True, slots=True)
 class View:
+    """A plan and one of its runs. `earlier` are its runs before this one that have not come to their end: nothing of
+    them starts any more, but what flies may end, and has to be on record."""
+
     plan: MigrationPlan
     run_id: str
     run: Run | None
-    """The run in progress or finished; None before it starts."""
-    sources: Nodes
-    """What `evacuate.nodes` means now, or what it meant when the run started."""
-    targets: frozenset[str]
-    """Of a plain move: the nodes where its VMs should be."""
-    selection: Selection
-    cases: tuple[Case, ...]
+    """The run in progress or finished; None before it starts, and in a dry run."""
     ledger: Ledger
-    own: tuple[VMIM, ...]
-    """Our migrations for this plan, of any run: in flight, final and gone."""
     owner_ended: bool
     """Whether the maintenance that owns the plan is being ended: the plan is then, too."""
-    lingering: tuple[str, ...]
-    """Launcher pods on the sources that belong to no case, as namespace/name. The node is not empty before they end."""
+    cases: tuple[Case, ...] = ()
+    own: tuple[VMIM, ...] = ()
+    """Our migrations for this plan, of any run, but those that are gone and on record."""
+    sources: Nodes = field(default_factory=Nodes)
+    """What `evacuate.nodes` means now, or what it meant when the run started."""
+    source_set: frozenset[str] = frozenset()
+    lingering: tuple[str, ...] = ()
+    """Launcher pods on the sources of VMs that are gone, as namespace/name. The node is not empty before they end."""
+    earlier: "tuple[View, ...]" = ()
 
     @property
     def ref(self) -> ObjectRef:
         return reference(self.plan)
-
-    @property
-    def source_set(self) -> frozenset[str]:
-        return frozenset(self.sources.names)
 
     @property
     def evacuates(self) -> bool:
@@ -101,41 +118,52 @@ def views(snapshot: Snapshot, index: Index) -> list[View]:
 
 def view(plan: MigrationPlan, snapshot: Snapshot, index: Index) -> View:
     """What a round knows about a plan."""
-    run = plan.status.run if plan.status.run is not None and plan.status.run.id == run_id(plan) else None
+    wanted = run_id(plan)
+    run = _run(plan)
+    books = ledger.read(reference(plan), snapshot)
+    own = _own(plan, books, snapshot, index)
     sources = _sources(plan, run, snapshot)
-    selection = select(plan.spec.virtual_machines, snapshot)
-    book = ledger.read(reference(plan), run_id(plan), snapshot)
-    gone = {vmim.uid for vmim in snapshot.gone.values()} - {vmim.uid for vmim in snapshot.vmims.values()}
-    own = tuple(v for v in index.by_plan.get(plan.uid, ()) if v.uid not in gone or not _closed(v, book))
-    targets = _targets(plan, snapshot)
-    cases = _cases(plan, run, sources, targets, selection, book, own, index, snapshot)
-    return View(
+    now = View(
         plan=plan,
-        run_id=run_id(plan),
+        run_id=wanted,
         run=run,
-        sources=sources,
-        targets=targets,
-        selection=selection,
-        cases=cases,
-        ledger=book,
-        own=own,
+        ledger=books.get(wanted) or Ledger(reference(plan), wanted),
         owner_ended=_owner_ended(plan, snapshot),
-        lingering=_lingering(plan, sources, cases, index),
+        own=tuple(vmim for each in own.values() for vmim in each),
+        sources=sources,
+        source_set=frozenset(sources.names),
     )
+    cases = _cases(now, own.get(wanted, ()), snapshot, index)
+    lingering = _lingering(now, cases, index)
+    return replace(now, cases=cases, lingering=lingering, earlier=_earlier(now, books, own, snapshot, index))
+
+
+def _run(plan: MigrationPlan) -> Run | None:
+    """The run that is wanted, if it has started. A dry run belongs to none: it is about the goal as it is now."""
+    run = plan.status.run
+    return run if run is not None and run.id == run_id(plan) and plan.spec.mode == "Execute" else None
 
 
 def _owner_ended(plan: MigrationPlan, snapshot: Snapshot) -> bool:
     owners = {owner.uid for owner in plan.metadata.owner_references if owner.kind == "NodeMaintenance"}
-    return any(m.uid in owners and ended(m) for m in snapshot.maintenances.values())
+    return any(m.uid in owners and ended(m) for m in snapshot.maintenances.values()) if owners else False
 
 
-def _closed(vmim: VMIM, book: Ledger) -> bool:
-    """Whether the end of a migration that is gone is on record, so that nothing is left to learn from it."""
-    return any(
-        attempt.uid == vmim.uid and attempt.outcome not in ledger.OPEN
-        for record in book.records.values()
-        for attempt in record.attempts
-    )
+def _own(plan: MigrationPlan, books: Mapping[str, Ledger], snapshot: Snapshot, index: Index) -> dict[str, list[VMIM]]:
+    """Our migrations for a plan by their run, without those that are gone and of which nothing is left to learn."""
+    result: dict[str, list[VMIM]] = {}
+    for vmim in index.by_plan.get(plan.uid, ()):
+        run = vmim.metadata.labels.get(RUN, "")
+        book = books.get(run)
+        if is_there(vmim, snapshot) or book is None or vmim.uid not in book.closed:
+            result.setdefault(run, []).append(vmim)
+    return result
+
+
+def is_there(vmim: VMIM, snapshot: Snapshot) -> bool:
+    """Whether a migration exists: this one, and not another of its name."""
+    found = snapshot.vmims.get(key_of(vmim))
+    return found is not None and found.uid == vmim.uid
 
 
 def _sources(plan: MigrationPlan, run: Run | None, snapshot: Snapshot) -> Nodes:
@@ -147,70 +175,75 @@ def _sources(plan: MigrationPlan, run: Run | None, snapshot: Snapshot) -> Nodes:
     return resolve_nodes(plan.spec.evacuate.nodes, snapshot)
 
 
+def _cases(view: View, own: Iterable[VMIM], snapshot: Snapshot, index: Index) -> tuple[Case, ...]:
+    """The VMs on the sources, or selected for a plain move, and all that this run has moved or tried to."""
+    found = {vmi.uid: vmi for vmi in _found(view, snapshot, index)}
+    leaving = {vmi.uid for vmi in _leaving(view, found.values(), snapshot)}
+    migrated = _migrated(view, own, snapshot)
+    cases = []
+    for uid in dict.fromkeys((*view.ledger.records, *found, *migrated)):
+        case = _case(uid, view.ledger, migrated.get(uid), index)
+        lingers = view.evacuates and uid in found and uid not in leaving
+        cases.append(replace(case, to_move=uid in leaving, lingers=lingers))
+    return tuple(sorted(cases, key=lambda case: (case.key, case.uid)))
+
+
+def _found(view: View, snapshot: Snapshot, index: Index) -> list[VMI]:
+    """The VMs the run is about now. A finished one follows those that it left on purpose, and no new ones."""
+    among = on_nodes(view.source_set, index) if view.evacuates else snapshot.vmis.values()
+    if view.finished:
+        left = view.plan.spec.non_migratable == "Leave"
+        among = [vmi for vmi in among if left and vmi.not_migratable() is not None]
+    return select(view.plan.spec.virtual_machines, among)
+
+
+def _leaving(view: View, vmis: Iterable[VMI], snapshot: Snapshot) -> list[VMI]:
+    """Those whose guest has to go elsewhere."""
+    if view.evacuates:
+        return [vmi for vmi in vmis if vmi.node in view.source_set]
+    targets = _targets(view.plan, snapshot)
+    return [vmi for vmi in vmis if vmi.node not in targets]
+
+
 def _targets(plan: MigrationPlan, snapshot: Snapshot) -> frozenset[str]:
-    targets = plan.spec.targets
-    if targets is None:
-        return frozenset()
-    chosen = (
-        resolve_nodes(targets.nodes, snapshot).names if targets.nodes else [n.name for n in snapshot.nodes.values()]
-    )
+    """Of a plain move: the nodes where its VMs should be."""
+    targets = plan.spec.targets or Targets()
+    everywhere = [node.name for node in snapshot.nodes.values()]
+    chosen = resolve_nodes(targets.nodes, snapshot).names if targets.nodes else everywhere
     excluded = resolve_nodes(targets.exclude, snapshot).names if targets.exclude else ()
     return frozenset(chosen) - frozenset(excluded)
 
 
-def _cases(
-    plan: MigrationPlan,
-    run: Run | None,
-    sources: Nodes,
-    targets: frozenset[str],
-    selection: Selection,
-    book: Ledger,
-    own: Sequence[VMIM],
-    index: Index,
-    snapshot: Snapshot,
-) -> tuple[Case, ...]:
-    """The VMs on the sources, or selected for a plain move, and all that this run has moved or tried to."""
-    finished = run is not None and run.finished_at is not None
-    evacuates = plan.spec.evacuate is not None
-    names = frozenset(sources.names)
-    here = on_nodes(selection.vmis, names, index) if evacuates else list(selection.vmis)
-    left = plan.spec.non_migratable == "Leave"
-    found = {vmi.uid for vmi in here if not finished or (left and vmi.not_migratable() is not None)}
-    migrated = _migrated(plan, own, snapshot)
-    everyone = {**dict.fromkeys(book.records), **dict.fromkeys(found), **dict.fromkeys(migrated)}
-    result = []
-    for uid in everyone:
-        vmi = index.vmis_by_uid.get(uid)
-        leaves = vmi is not None and uid in found and (vmi.node in names if evacuates else vmi.node not in targets)
-        lingers = uid in found and evacuates and not leaves
-        result.append(_case(uid, vmi, leaves, lingers, migrated.get(uid), book.record(uid)))
-    return tuple(sorted((case for case in result if case is not None), key=lambda case: case.key))
-
-
-def _case(
-    uid: str, vmi: VMI | None, to_move: bool, lingers: bool, vmim: VMIM | None, record: Record | None
-) -> Case | None:
+def _case(uid: str, book: Ledger, vmim: VMIM | None, index: Index) -> Case:
+    """A VM as it is, or as its record or its migration remember it."""
+    vmi, record = index.vmis_by_uid.get(uid), book.record(uid)
     if vmi is not None:
-        return Case(uid, vmi.metadata.namespace, vmi.metadata.name, vmi, to_move, lingers, vmim, record)
-    if record is not None:
-        return Case(uid, record.namespace, record.name, None, False, False, vmim, record)
-    return None
+        namespace, name = key_of(vmi)
+    elif record is not None:
+        namespace, name = record.namespace, record.name
+    else:
+        assert vmim is not None
+        namespace, name = vmim.vmi_key
+    return Case(uid, namespace, name, vmi, False, False, vmim, record)
 
 
-def _migrated(plan: MigrationPlan, own: Sequence[VMIM], snapshot: Snapshot) -> dict[str, VMIM]:
-    """Our last migration of each VM in this run, by VMI UID. A migration's name proves which VMI it was made for: a VMI
-    of the same name that was made anew since is another VM."""
-    run = label_value(run_id(plan))
+def _migrated(view: View, own: Iterable[VMIM], snapshot: Snapshot) -> dict[str, VMIM]:
+    """Our last migration of each VM in the view's run, by VMI UID."""
     latest: dict[str, VMIM] = {}
     for vmim in own:
-        vmi = snapshot.vmis.get(vmim.vmi_key)
-        if vmi is None or vmim.metadata.labels.get(RUN) != run:
-            continue
-        if vmim.name != migration_name(plan.uid, run_id(plan), vmi, vmim.attempt):
-            continue
-        if vmi.uid not in latest or _later(vmim, latest[vmi.uid]):
-            latest[vmi.uid] = vmim
+        uid = vmim.metadata.annotations.vmi_uid or _proven(vmim, view, snapshot)
+        if uid and (uid not in latest or _later(vmim, latest[uid])):
+            latest[uid] = vmim
     return latest
+
+
+def _proven(vmim: VMIM, view: View, snapshot: Snapshot) -> str:
+    """The UID of the VMI a migration was made for, if its name proves it: one of the same name that was made anew since
+    is another VM."""
+    vmi = snapshot.vmis.get(vmim.vmi_key)
+    if vmi is None or vmim.name != migration_name(view.plan.uid, view.run_id, vmi, vmim.attempt):
+        return ""
+    return vmi.uid
 
 
 def _later(one: VMIM, other: VMIM) -> bool:
@@ -219,13 +252,29 @@ def _later(one: VMIM, other: VMIM) -> bool:
     return not one.final and other.final
 
 
-def _lingering(plan: MigrationPlan, sources: Nodes, cases: Sequence[Case], index: Index) -> tuple[str, ...]:
-    if plan.spec.evacuate is None or plan.spec.virtual_machines is not None:
+def _lingering(view: View, cases: Sequence[Case], index: Index) -> tuple[str, ...]:
+    if not view.evacuates or view.plan.spec.virtual_machines is not None:
         return ()
-    known = {case.uid for case in cases}
+    known = {case.uid for case in cases if case.to_move or case.lingers}
     return tuple(
         f"{pod.metadata.namespace}/{pod.metadata.name}"
-        for node in sources.names
+        for node in view.sources.names
         for pod in index.on_node.get(node, ())
         if pod.vmi_uid not in known
     )
+
+
+def _earlier(
+    view: View, books: Mapping[str, Ledger], own: Mapping[str, list[VMIM]], snapshot: Snapshot, index: Index
+) -> tuple[View, ...]:
+    """The runs before this one of which a migration flies, or has not come to its end on record."""
+    result = []
+    for run in sorted({*books, *own} - {view.run_id}):
+        book = books.get(run) or Ledger(view.ref, run)
+        past = View(view.plan, run, None, book, view.owner_ended)
+        migrated = _migrated(past, own.get(run, ()), snapshot)
+        cases = (_case(uid, book, migrated.get(uid), index) for uid in sorted({*book.unsettled, *migrated}))
+        unsettled = tuple(case for case in cases if case.unrecorded or case.uid in book.unsettled)
+        if unsettled:
+            result.append(replace(past, cases=unsettled))
+    return tuple(result)

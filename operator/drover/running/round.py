@@ -1,0 +1,48 @@
+"""What all plans of a round share."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from drover.facts.index import Index
+from drover.facts.snapshot import Snapshot
+from drover.planning.fleet import class_of
+from drover.planning.proposal import static_homes
+from drover.planning.vmclass import VMClass
+from drover.running.actions import ObjectRef
+from drover.running.names import digest
+from drover.running.slots import Slots
+from drover.running.views import Case
+
+
+@dataclass(slots=True)
+class Round:
+    """The facts, the slots that are held, the VMs that a plan has claimed (by UID), the nodes nobody may be sent to
+    (with the object that empties them), and when somebody has to look again although nothing differs."""
+
+    snapshot: Snapshot
+    index: Index
+    now: datetime
+    slots: Slots
+    taken: Mapping[str, str]
+    claimed: dict[str, ObjectRef] = field(default_factory=dict)
+    wake: list[datetime] = field(default_factory=list)
+    _fingerprints: dict[VMClass | None, str] = field(default_factory=dict)
+
+    def past(self, limit: datetime) -> bool:
+        """Whether a moment is behind us; if not, there is a round when it is."""
+        if self.now >= limit:
+            return True
+        self.wake.append(limit)
+        return False
+
+    def fingerprint(self, case: Case) -> str:
+        """Of what the VM asks and of the nodes that could take it but for their room: a change is new hope."""
+        if case.vmi is None:
+            return ""
+        vm_class = class_of(case.vmi, self.snapshot, self.index)
+        known = self._fingerprints.get(vm_class)
+        if known is None:
+            homes = static_homes(vm_class, self.snapshot) if vm_class is not None else ()
+            known = self._fingerprints[vm_class] = digest(vm_class, homes)
+        return known
