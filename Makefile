@@ -36,9 +36,10 @@ crash: .venv/ready control-plane ## Kill the operator at every one of its writes
 crds: .venv/ready ## Write crds/ and the chart's copy from the models
 	@$(RUN) -m drover.api.crd crds charts/drover/files/crds
 
-golden: crds control-plane ## Write all generated files: CRDs, docs/api.md, manifests/install.yaml
+golden: crds control-plane ## Write all generated files: CRDs, docs/api.md, manifests/install.yaml, pictures of the demo
 	@$(RUN) -m drover.api.reference docs/api.md
 	@$(RUN) manifests/render.py
+	@$(RUN) -m tests.unit.demo.golden
 
 bench: .venv/ready control-plane ## Run the benchmarks that the docs quote
 	@for bench in benchmarks/bench_*.py; do echo "== $$bench"; $(RUN) $$bench || exit 1; done

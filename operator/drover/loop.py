@@ -19,7 +19,7 @@ from drover.acting.perform import perform
 from drover.facts.snapshot import Snapshot
 from drover.metrics import Metrics
 from drover.planning.proposal import Proposals, propose
-from drover.reporting import due
+from drover.reporting import due, phase_told
 from drover.running.actions import Decision
 from drover.running.decide import decide, goals
 from drover.watching import resources
@@ -198,7 +198,11 @@ class Loop:
     async def _write(self, thing: Any, status: Any, now: datetime) -> None:
         self._written[thing.uid] = now
         try:
-            await write_status(thing, status, self._hands)
+            written = await write_status(thing, status, self._hands)
         except ApiError as error:
             if error.status != 404:
                 log.warning("the status of %s %s was not written: %s", thing.kind, thing.name, error)
+            return
+        event = phase_told(thing, status, now)
+        if written and event is not None:
+            await perform([event], self._hands, self._taken)

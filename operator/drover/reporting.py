@@ -3,11 +3,14 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 
 from drover.api.maintenance import MaintenanceStatus, NodeMaintenance
 from drover.api.plan import MigrationPlan, PlanStatus
+from drover.api.reasons import EventReason
 from drover.facts.snapshot import Snapshot
-from drover.running.actions import Decision
+from drover.running.actions import Decision, Tell
+from drover.running.nodes import reference
 
 Ours = MigrationPlan | NodeMaintenance
 Status = PlanStatus | MaintenanceStatus
@@ -66,3 +69,14 @@ def _without_time(status: Status) -> Status:
 def _settled(status: Status) -> bool:
     """Whether nothing is unfinished, so that an old observedAt misleads nobody."""
     return status.phase in ("Succeeded", "Withdrawn", "InMaintenance")
+
+
+def phase_told(thing: Ours, status: Status, now: datetime) -> Tell | None:
+    """The Event about a phase that a status says for the first time: told when the status was written, so once."""
+    was, phase = thing.status.phase, status.phase
+    if phase is None or was == phase:
+        return None
+    kind: Literal["Normal", "Warning"] = "Warning" if phase in ("Blocked", "Held") else "Normal"
+    message = f"{was or 'new'} -> {phase}: {status.reason}"
+    once = f"{phase}-{now.isoformat()}"
+    return Tell(reference(thing), kind, EventReason.PHASE_CHANGED, message, once)

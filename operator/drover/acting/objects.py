@@ -150,15 +150,16 @@ async def tell(action: Tell, hands: Hands) -> None:
 
 async def write_status(
     thing: MigrationPlan | NodeMaintenance, status: PlanStatus | MaintenanceStatus, hands: Hands
-) -> None:
-    """Apply a whole status, as one field manager, to the object with this UID and to no other of its name.
+) -> bool:
+    """Apply a whole status, as one field manager, to the object with this UID and to no other of its name. False if it
+    is gone.
 
     The version says which: the API server ignores a UID in what is applied to a status.
     """
     resource = _resource(thing.kind)
     newest = hands.store.known(resource, ("", thing.name))
     if newest is None or newest.metadata.uid != thing.metadata.uid:
-        return
+        return False
     version = max(newest, thing, key=version_of).metadata.resource_version
     body: dict[str, Any] = {
         "apiVersion": API_VERSION,
@@ -168,3 +169,4 @@ async def write_status(
     }
     answer = await hands.client.apply(f"{resource.item(('', thing.name))}/status", body, field_manager=FIELD_MANAGER)
     hands.store.put(resource, resource.decode(answer))
+    return True

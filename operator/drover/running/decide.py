@@ -16,7 +16,7 @@ from drover.facts.node import Before, before
 from drover.facts.snapshot import Snapshot
 from drover.planning.proposal import Goal, Proposal, Proposals
 from drover.running import ledger, maintenance, preflight, slots, status
-from drover.running.actions import Action, Cordon, Decision, ObjectRef, SetFinalizer, Tell, Uncordon
+from drover.running.actions import Action, Cordon, Decision, SetFinalizer, Tell, Uncordon
 from drover.running.dispatch import backoff, dispatch
 from drover.running.endings import Endings, endings
 from drover.running.move import Move
@@ -25,7 +25,6 @@ from drover.running.nodes import (
     is_undone,
     maintenances_in_order,
     owned_plan_name,
-    reference,
     stand,
 )
 from drover.running.progress import is_left
@@ -69,7 +68,6 @@ def decide(snapshot: Snapshot, proposals: Proposals, now: datetime) -> Decision:
         scene = maintenance.scene(each, snapshot, relations, standing, plans)
         result = maintenance.run(scene, snapshot, now)
         actions += result.actions
-        actions += _phase_told(reference(each), each.status.phase, result.status.phase, result.status.reason, now)
         maintenances[each.name] = result.status
     return Decision(tuple(_not_backed_off(actions, shared)), plans, maintenances, min(shared.wake, default=None))
 
@@ -112,7 +110,6 @@ def _plan(view: View, proposal: Proposal | None, standing: Standing, shared: Rou
     actions: list[Action] = [*starts, *finished.saves, *finished.cancels]
     actions += finished.tells
     actions += _finalizer(view, restored, finished)
-    actions += _phase_told(view.ref, view.plan.status.phase, said.phase, said.reason, now)
     return actions, said
 
 
@@ -173,11 +170,3 @@ def _cordons(snapshot: Snapshot, standing: Standing, now: datetime) -> Iterable[
             )
             yield Cordon(node.name, by, msgspec.json.encode(mark).decode())
             yield Tell(by, "Normal", EventReason.CORDONED, f"cordons {node.name}", f"{node.name}-{now:%Y%m%d%H%M}")
-
-
-def _phase_told(about: ObjectRef, was: object, phase: object, reason: str | None, now: datetime) -> list[Action]:
-    if phase is None or was == phase:
-        return []
-    kind = "Warning" if phase in ("Blocked", "Held", "Halted") else "Normal"
-    message = f"{was or 'new'} -> {phase}: {reason}"
-    return [Tell(about, kind, EventReason.PHASE_CHANGED, message, f"{phase}-{now:%Y%m%d%H%M%S}")]  # type: ignore[arg-type]  # one of two literals

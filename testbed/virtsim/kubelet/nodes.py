@@ -60,7 +60,15 @@ class Heartbeats:
         except ApiError as error:
             if error.code != 404:
                 raise
+            await self._create(node, renewed)
+
+    async def _create(self, node: Object, renewed: Object) -> None:
+        """The loader and the heartbeat may both be the first: either one's Lease will do."""
+        try:
             await self._kubelet.client.create(LEASES, _lease(node, renewed))
+        except ApiError as error:
+            if error.code != 409:
+                raise
 
 
 def _lease(node: Object, renewed: Object) -> Object:
