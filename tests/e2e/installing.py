@@ -1,6 +1,7 @@
 """The chart, as its users apply it, with no replica: nothing here runs a container."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -48,6 +49,8 @@ def installed(cluster: Cluster) -> Iterator[Installed]:
     cluster.kubectl("apply", "--server-side", "-f", "-", input=items)
     kinds = [f"crd/{each['metadata']['name']}" for each in objects if each["kind"] == "CustomResourceDefinition"]
     cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", *kinds)
+    # What kubectl remembers of this server is older than the chart's kinds and their category.
+    shutil.rmtree(cluster.environment()["KUBECACHEDIR"], ignore_errors=True)
     yield Installed(cluster, objects, cluster.token_kubeconfig(NAMESPACE, ACCOUNT))
     if not cluster.own:
         cluster.kubectl("delete", "--ignore-not-found", "-f", "-", input=items)

@@ -101,7 +101,9 @@ def overfilled(node: str, flying: Iterable[Object], state: State) -> list[str]:
     bound = {labels_of(each).get(keys.MIGRATION_JOB_UID) for each in pods if each["spec"].get("nodeName")}
     inbound = [each for each in flying if _target(each) == node and each["metadata"]["uid"] not in bound]
     coming = [_requests(pod) for each in inbound for pod in _source_pods(each, pods, state)]
-    has = state[NODES][("", node)]["status"]["allocatable"]
+    has = state[NODES][("", node)].get("status", {}).get("allocatable")
+    if has is None:
+        return []
     asked = {name: sum((each[name] for each in [*here, *coming]), Fraction()) for name in COUNTED}
     return [f"{float(asked[n])} of {has[n]} {n}" for n in COUNTED if asked[n] > quantity.parse(has[n])]
 

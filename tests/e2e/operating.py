@@ -64,14 +64,14 @@ class Operator:
         """Returns when /readyz says so, or it has ended. Raises AssertionError if neither comes."""
         try:
             async with asyncio.timeout(READY_WITHIN_SECONDS):
-                while self.running and (await self.get("/readyz"))[0] != 200:
+                while self.running and (await self.get("/readyz"))[0] != 200:  # noqa: ASYNC110 - a process
                     await asyncio.sleep(_LOOK_EVERY)
         except TimeoutError:
             raise AssertionError(f"the operator is not ready:\n{self.last_lines()}") from None
 
     async def ended(self) -> int:
         """Its exit code, or the negative number of the signal that killed it, when it has ended."""
-        while (code := self.process.poll()) is None:
+        while (code := self.process.poll()) is None:  # noqa: ASYNC110 - a process
             await asyncio.sleep(_LOOK_EVERY)
         return code
 

@@ -1,7 +1,7 @@
 """Everything that becomes of the objects of a scene: as it is now, and afterwards in the order in which it happened.
 
-All resources live in one etcd, so that their resourceVersions are one sequence: what several watches saw can be put into
-the order in which it happened, to ask whether something held at every moment.
+All resources live in one etcd, so that their resourceVersions are one sequence: what several watches saw can be put
+into the order in which it happened, to ask whether something held at every moment.
 """
 
 import asyncio

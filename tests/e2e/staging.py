@@ -5,6 +5,7 @@ import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from tests.e2e import fleets, invariants
@@ -14,7 +15,7 @@ from tests.e2e.recorder import OURS, Recorder
 from tests.e2e.scene import Scene
 from virtsim.cluster.client import MERGE_PATCH, connect
 from virtsim.fleet.spec import Fleet
-from virtsim.objects.resources import PODS
+from virtsim.objects.resources import PODS, Resource
 from virtsim.options import Options
 from virtsim.simulator import Simulator, running
 
@@ -43,8 +44,8 @@ class Stage:
     ) -> AsyncIterator[Scene]:
         """A fleet with Drover beside it; the limits are KubeVirt's.
 
-        Not `started`, not `simulated`: the test starts Drover, or KubeVirt with the fleet, itself. `waived` are texts: what
-        breaks a rule and contains one of them is meant.
+        Not `started`, not `simulated`: the test starts Drover, or KubeVirt with the fleet, itself. `waived` are texts:
+        what breaks a rule and contains one of them is meant.
         """
         namespace = f"e2e-{uuid.uuid4().hex[:8]}"
         fleet = fleets.fleet(nodes, vms, namespace, total, per_source)
@@ -53,7 +54,6 @@ class Stage:
             self.operator.kill()
         async with connect(str(cluster.kubeconfig)) as user, Recorder(user) as recorder, AsyncExitStack() as stack:
             scene = Scene(cluster, namespace, user, recorder, self.operator)
-            stack.push_async_callback(self._clear, scene)
             scene.simulate = lambda: stack.enter_async_context(_simulated(self.installed, fleet, options))
             await asyncio.gather(
                 scene.simulate() if simulated else asyncio.sleep(0),
@@ -63,19 +63,25 @@ class Stage:
                 yield scene
                 _check(scene, waived)
             except BaseException as error:
-                self.operator.kill()
                 error.add_note(scene.describe())
+                self.operator.kill()
                 raise
+            finally:
+                await self._clear(scene)
 
     async def _clear(self, scene: Scene) -> None:
-        """What is left is taken away; if Drover does not run any more, by force."""
+        """What is left of ours; reports last, as Drover would write again what is not on record."""
         for resource in OURS:
             for thing in (await scene.user.list(resource))["items"]:
                 name = thing["metadata"]["name"]
                 await scene.user.delete(resource, "", name)
                 if not self.operator.running and thing["metadata"].get("finalizers"):
                     await scene.user.patch(resource, "", name, {"metadata": {"finalizers": None}}, MERGE_PATCH)
-        await scene.eventually(lambda: not any(scene.all(resource) for resource in OURS), "all of ours is gone")
+            await scene.eventually(partial(_none_left, scene, resource), f"all {resource.plural} are gone")
+
+
+def _none_left(scene: Scene, resource: Resource) -> bool:
+    return not scene.all(resource)
 
 
 def _check(scene: Scene, waived: Sequence[str]) -> None:

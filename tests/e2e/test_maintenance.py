@@ -6,7 +6,7 @@ from tests.e2e.fleets import ENDLESS, nodes, vms
 from tests.e2e.recorder import MAINTENANCES, PLANS
 from tests.e2e.scene import condition, findings
 from tests.e2e.staging import Stage
-from virtsim.objects.resources import NODES, VMIMS, VMIS
+from virtsim.objects.resources import NODES, VMIMS
 
 pytestmark = pytest.mark.anyio
 
@@ -185,3 +185,53 @@ async def test_left_behind_on_purpose(stage: Stage) -> None:
         assert condition(there, "VirtualMachinesEvacuated") == ("False", "VirtualMachinesLeft")
         assert findings(there)["NotMigratable"]["severity"] == "Warning"
         assert scene.vms_on("n-1") == ["local"]
+
+
+async def test_turned_into_a_dry_run_it_lets_what_moves_finish_and_gives_the_node_back(stage: Stage) -> None:
+    async with stage.scene(nodes(2), vms("slow", seconds=ENDLESS) + vms("waits"), per_source=1) as scene:
+        await scene.maintain("n-1")
+        await scene.eventually(lambda: scene.flying("slow"), "a migration in flight")
+        await scene.patch(MAINTENANCES, "n-1", spec={"mode": "DryRun"})
+        await scene.annotate("slow", migration_seconds=0.1)
+        await scene.phase(MAINTENANCES, "n-1", "Rehearsed")
+        await scene.when(NODES, "n-1", lambda node: BEFORE not in node["metadata"].get("annotations", {}))
+        assert not scene.get(NODES, "n-1")["spec"].get("unschedulable")
+        assert (scene.vms_on("n-1"), scene.vms_on("n-2")) == (["waits"], ["slow"])
+
+
+async def test_deleted_as_soon_as_it_was_made(stage: Stage) -> None:
+    async with stage.scene(nodes(2), vms("web")) as scene:
+        await scene.maintain("n-1")
+        await scene.remove(MAINTENANCES, "n-1")
+        await scene.gone(MAINTENANCES, "n-1")
+        await scene.maintain("n-1", paused=True)
+        await scene.phase(MAINTENANCES, "n-1", "Waiting")
+        assert not scene.get(NODES, "n-1")["spec"].get("unschedulable")
+        assert scene.vms_on("n-1") == ["web"]
+
+
+async def test_a_node_that_two_want_cordoned_is_given_back_by_the_second(stage: Stage) -> None:
+    async with stage.scene(nodes(2), vms("web")) as scene:
+        evacuate = {"nodes": {"names": ["n-1"]}, "cordon": "Apply"}
+        await scene.plan("leave", evacuate=evacuate)
+        await scene.phase(PLANS, "leave", "Succeeded")
+        await scene.maintain("n-1")
+        await scene.phase(MAINTENANCES, "n-1", "InMaintenance")
+        await scene.remove(PLANS, "leave")
+        await scene.gone(PLANS, "leave")
+        assert scene.get(NODES, "n-1")["spec"].get("unschedulable")
+        await scene.phase(MAINTENANCES, "n-1", "InMaintenance")
+        await scene.remove(MAINTENANCES, "n-1")
+        await scene.gone(MAINTENANCES, "n-1")
+        node = await scene.when(NODES, "n-1", lambda node: not node["spec"].get("unschedulable"))
+        assert BEFORE not in node["metadata"].get("annotations", {})
+
+
+async def test_what_somebody_makes_of_its_plan_is_undone(stage: Stage) -> None:
+    async with stage.scene(nodes(2), vms("slow", seconds=ENDLESS)) as scene:
+        await scene.maintain("n-1")
+        await scene.eventually(lambda: scene.flying("slow"), "a migration in flight")
+        await scene.patch(PLANS, "n-1-maintenance", spec={"paused": True})
+        await scene.when(PLANS, "n-1-maintenance", lambda plan: plan["spec"]["paused"] is False)
+        await scene.annotate("slow", migration_seconds=0.1)
+        await scene.phase(MAINTENANCES, "n-1", "InMaintenance")

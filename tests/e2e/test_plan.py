@@ -8,7 +8,7 @@ from tests.e2e.fleets import ENDLESS, nodes, vms
 from tests.e2e.recorder import PLANS
 from tests.e2e.scene import condition, findings, vm
 from tests.e2e.staging import Stage
-from virtsim.objects.resources import NODES, VMIMS, Object
+from virtsim.objects.resources import NODES, VMIMS, VMIS, Object
 
 pytestmark = pytest.mark.anyio
 
@@ -189,3 +189,27 @@ async def test_emptying_an_empty_node_succeeds_at_once(stage: Stage) -> None:
     async with stage.scene(nodes(2), []) as scene:
         await scene.plan("leave", **evacuation("n-1"))
         assert (await scene.phase(PLANS, "leave", "Succeeded"))["status"]["summary"]["vms"] == "0/0"
+
+
+async def test_a_vm_that_two_plans_want_is_moved_once(stage: Stage) -> None:
+    async with stage.scene(nodes(3), vms("web", seconds=ENDLESS)) as scene:
+        await scene.plan("leave", **evacuation("n-1"))
+        await scene.eventually(lambda: scene.flying("web"), "a migration in flight")
+        wanted = {"names": [{"namespace": scene.namespace, "name": "web"}]}
+        await scene.plan("move", virtualMachines=wanted, targets={"nodes": {"names": ["n-3"]}})
+        waiting = await scene.phase(PLANS, "move", "Migrating")
+        assert vm(waiting, "web")["waiting"]["reason"] == "OtherPlan"
+        await scene.annotate("web", migration_seconds=0.1)
+        await scene.phase(PLANS, "leave", "Succeeded")
+        await scene.phase(PLANS, "move", "Succeeded")
+        assert scene.node_of("web") == "n-3"
+
+
+async def test_a_vm_that_is_stopped_while_it_moves(stage: Stage) -> None:
+    async with stage.scene(nodes(2), vms("slow", seconds=ENDLESS) + vms("web")) as scene:
+        await scene.plan("leave", **evacuation("n-1"))
+        await scene.eventually(lambda: scene.flying("slow"), "a migration in flight")
+        await scene.remove(VMIS, "slow")
+        done = await scene.phase(PLANS, "leave", "Succeeded")
+        (attempt,) = scene.records(done)["slow"]["attempts"]
+        assert attempt["outcome"] in ("Failed", "CancelledByOthers")

@@ -1,7 +1,7 @@
 """What goes wrong with migrations, and what Drover makes of it."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -16,11 +16,11 @@ from virtsim.objects.resources import VMIMS, VMIS, Object
 
 pytestmark = pytest.mark.anyio
 
-IMPATIENT = {"retries": 1, "backoff": "2s"}
+IMPATIENT = {"retries": 1, "backoff": "3s"}
 APART = {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"app": "rival"}}}
 
 
-def _waits(name: str, reason: str) -> "function":
+def _waits(name: str, reason: str) -> Callable[[Object], bool]:
     return lambda plan: any(
         each["name"] == name and each.get("waiting", {}).get("reason") == reason
         for each in plan.get("status", {}).get("virtualMachines", [])

@@ -3,9 +3,13 @@
 Rules: apimachinery pkg/labels/selector.go, component-helpers scheduling/corev1/{nodeaffinity,helpers}.go.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 
 from drover.facts.wire import Wire
+
+_NUMBER = re.compile(r"[+-]?[0-9]+")
+"""What Go's ParseInt takes; Python's int would also take "1_000", which a label may be."""
 
 
 class Requirement(Wire, frozen=True, kw_only=True):
@@ -33,12 +37,9 @@ class Requirement(Wire, frozen=True, kw_only=True):
 
 
 def _compares(value: str | None, operator: str, bound: tuple[str, ...]) -> bool:
-    if value is None or len(bound) != 1:
+    if value is None or len(bound) != 1 or not (_NUMBER.fullmatch(value) and _NUMBER.fullmatch(bound[0])):
         return False
-    try:
-        return int(value) > int(bound[0]) if operator == "Gt" else int(value) < int(bound[0])
-    except ValueError:
-        return False
+    return int(value) > int(bound[0]) if operator == "Gt" else int(value) < int(bound[0])
 
 
 class LabelSelector(Wire, frozen=True, kw_only=True):

@@ -70,6 +70,11 @@ class Scene:
         return was is not None and was.uid == self.maintenance.uid
 
     @property
+    def cordoned(self) -> bool:
+        """Whether the node carries our mark, and is cordoned still."""
+        return self.held and self.node is not None and self.node.cordoned
+
+    @property
     def admitted(self) -> bool:
         return self.maintenance.uid in self.standing.admitted
 
@@ -142,7 +147,7 @@ def _actions(scene: Scene, snapshot: Snapshot) -> list[Action]:
         return []
     if not scene.finalized:
         return [SetFinalizer(reference(maintenance), True)]
-    return _ensure(scene, snapshot) if scene.held and scene.node.cordoned else []
+    return _ensure(scene, snapshot) if scene.cordoned else []
 
 
 def _ending(scene: Scene) -> list[Action]:
@@ -253,7 +258,7 @@ def _verdict(scene: Scene) -> Verdict:
     refused = _refused(scene)
     if refused is not None:
         return refused
-    if scene.plan_status is None or (maintenance.spec.mode == "Execute" and not scene.held):
+    if scene.plan_status is None or (maintenance.spec.mode == "Execute" and not scene.cordoned):
         return _preparing(scene)
     return _as_plan(scene, scene.plan_status)
 
@@ -283,7 +288,7 @@ def _preparing(scene: Scene) -> Verdict:
     if scene.maintenance.spec.paused and not scene.held:
         waiting = Waiting(reason=WaitReason.PAUSED, message="paused before it began", suggestion="set paused: false")
         return Verdict(MaintenancePhase.WAITING, Reason.PAUSED, "paused before it began", (), waiting)
-    message = f"{name} is about to be cordoned" if not scene.held else "the plan for its VMs is being made"
+    message = f"{name} is about to be cordoned" if not scene.cordoned else "the plan for its VMs is being made"
     waiting = Waiting(reason=Reason.CORDONING, message=message)
     return Verdict(MaintenancePhase.PREPARING, Reason.CORDONING, message, (), waiting)
 

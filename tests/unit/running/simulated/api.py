@@ -9,7 +9,7 @@ import msgspec
 import pydantic
 
 from drover.facts.wire import Key
-from tests.builders import NOW, Builder
+from tests.builders import NOW
 
 RESOURCES = ("nodes", "pods", "vmis", "vmims", "kubevirts", "crds", "plans", "maintenances", "reports")
 
@@ -34,8 +34,8 @@ class Api:
         return f"{name}#{next(self._uids)}"
 
     def create(self, resource: str, thing: Any) -> Any:
-        """From a builder, or as it is."""
-        return self.put(resource, thing.build() if isinstance(thing, Builder) else thing)
+        """From a builder."""
+        return self.put(resource, thing.build())
 
     def put(self, resource: str, thing: Any) -> Any:
         self.objects[resource][self.key(resource, thing)] = thing

@@ -171,9 +171,9 @@ class KubeVirt:
     def _counts_for(self, vmim: Any, node: str) -> bool:
         vmi = self.api.get("vmis", vmim.vmi_key)
         state = vmi.status.migration_state if vmi is not None else None
-        return state is not None and state.source_node == node if vmi is None or vmi.node != node else True
+        return vmi is not None and (vmi.node == node or (state is not None and bool(state.source_node == node)))
 
-    def _target(self, vmim: Any) -> Any | None:
+    def _target(self, vmim: Any) -> Any:
         return next((pod for pod in self.api.all("pods") if pod.migration_uid == vmim.uid), None)
 
     def _hand_off(self, vmim: Any, vmi: Any, target: Any) -> bool:

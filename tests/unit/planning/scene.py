@@ -1,0 +1,71 @@
+"""A cluster, and the answers of planning about it by name."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from drover.facts.index import Index, index
+from drover.facts.snapshot import Snapshot
+from drover.planning import fleet, placement, proposal
+from drover.planning.placement import Mover, Placed, Unplaced
+from drover.planning.proposal import Goal, Proposal
+from drover.planning.vmclass import VMClass
+from tests.builders import NAMESPACE, PlanBuilder, VMIBuilder
+from tests.builders import Part as Part
+from tests.builders import a_cluster as a_cluster
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One snapshot with its index."""
+
+    snapshot: Snapshot
+
+    @cached_property
+    def relations(self) -> Index:
+        return index(self.snapshot)
+
+    def fleet(self, **taken: str) -> fleet.Fleet:
+        return fleet.build(self.snapshot, self.relations, taken)
+
+    def free(self, node: str, resource: str) -> int:
+        """What is free on a node, in our units."""
+        ground = self.fleet()
+        return int(ground.free[ground.position[node], ground.resources.index(resource)])
+
+    def vm_class(self, vmi: VMIBuilder) -> VMClass:
+        found = fleet.class_of(vmi.build(), self.snapshot, self.relations)
+        assert found is not None
+        return found
+
+    def selector(self, vmi: VMIBuilder) -> dict[str, str]:
+        """The node selector its target pod will have."""
+        return dict(self.vm_class(vmi).node_selector)
+
+    def mover(self, vmi: VMIBuilder, kept: str = "", shunned: tuple[str, ...] = ()) -> Mover:
+        bars = proposal.bars(vmi.build(), self.relations, ())
+        return Mover(vmi.uid, self.vm_class(vmi), bars, kept, frozenset(shunned))
+
+    def place(self, *movers: Mover, barred: dict[str, str] | None = None) -> dict[str, Placed | Unplaced]:
+        return placement.place(movers, self.fleet(), barred or {})
+
+    def admits(self, vmi: VMIBuilder, node: str) -> str | None:
+        bars = proposal.bars(vmi.build(), self.relations, ())
+        return proposal.admits(vmi.build(), node, bars, self.snapshot, self.relations)
+
+    def goal(self, plan: PlanBuilder, *vms: str, sources: tuple[str, ...] = ()) -> Goal:
+        vmis = tuple(self.snapshot.vmis[NAMESPACE, vm] for vm in vms)
+        return Goal(plan.build(), frozenset(sources), vmis)
+
+    def propose(self, *goals: Goal, previous: proposal.Proposals | None = None) -> dict[str, Proposal]:
+        """The proposals by the name of their plan."""
+        found = proposal.propose(goals, self.snapshot, {}, previous or {})
+        return {goal.plan.metadata.name: found[goal.plan.uid] for goal in goals}
+
+
+def a_scene(*parts: Part) -> Scene:
+    return Scene(a_cluster(*parts).snapshot())
+
+
+def targets(proposal: Proposal) -> dict[str, str]:
+    """The chosen nodes, by the name of the VM."""
+    return {uid.removesuffix("-uid"): assignment.target for uid, assignment in proposal.assignments.items()}

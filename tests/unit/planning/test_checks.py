@@ -1,0 +1,107 @@
+"""Each check, and its words."""
+
+import pytest
+
+from drover.planning import checks
+from drover.planning.vmclass import GUEST_MEMORY
+from tests.builders import NodeBuilder, VMIBuilder, a_node, a_pod, a_vmi
+from tests.unit.planning.scene import a_scene
+
+SELECTED = a_vmi("web").set("spec.nodeSelector", {"rack": "a"})
+AFFINE = a_vmi("web")
+AFFINE.pod.requires(
+    [{"key": "zone", "operator": "In", "values": ["a"]}], [{"key": "cores", "operator": "Gt", "values": ["8"]}]
+)
+TOLERANT = a_vmi("web")
+TOLERANT.pod.tolerates(key="gpu")
+FIELD = a_vmi("web").set("spec.nodeSelector", {})
+FIELD.pod.set(
+    "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms",
+    [{"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["n3"]}]}],
+)
+PLAIN = a_vmi("web")
+
+
+def n2() -> NodeBuilder:
+    return a_node("n2")
+
+
+TABLE = [
+    (PLAIN, n2(), "", None),
+    (PLAIN, n2().without_kubevirt(), "NotForKubeVirt",
+     "is not usable for KubeVirt (label kubevirt.io/schedulable)"),
+    (PLAIN, n2().set("metadata.labels", {}), "NotForKubeVirt",
+     "is not usable for KubeVirt (label kubevirt.io/schedulable)"),
+    (PLAIN, n2().not_ready(), "NotReady", "is not Ready"),
+    (PLAIN, n2().cordoned(), "Cordoned", "is cordoned"),
+    (PLAIN, n2().condition("DiskPressure", "True"), "Pressure", "is under DiskPressure"),
+    (PLAIN, n2().tainted("gpu", "NoSchedule", "yes"), "Taint",
+     "has the taint gpu=yes:NoSchedule, which the VM does not tolerate"),
+    (PLAIN, n2().tainted("gpu", "PreferNoSchedule"), "", None),
+    (TOLERANT, n2().tainted("gpu", "NoSchedule"), "", None),
+    (TOLERANT, n2().tainted("gpu", "NoSchedule").tainted("old", "NoExecute"), "Taint",
+     "has the taint old:NoExecute, which the VM does not tolerate"),
+    (SELECTED, n2(), "NodeSelector", "lacks the label rack=a"),
+    (SELECTED, n2().labelled(rack="b"), "NodeSelector", "lacks the label rack=a"),
+    (SELECTED, n2().labelled(rack="a"), "", None),
+    (AFFINE, n2().labelled(zone="b", cores="8"), "NodeAffinity", "does not match the VM's required node affinity"),
+    (AFFINE, n2().labelled(zone="a"), "", None),
+    (AFFINE, n2().labelled(cores="9"), "", None),
+    (FIELD, n2(), "NodeAffinity", "does not match the VM's required node affinity"),
+    (FIELD, a_node("n3"), "", None),
+    (SELECTED, n2().not_ready().cordoned(), "NotReady", "is not Ready"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("vmi", "node", "name", "words"), TABLE)
+def test_each_check(vmi: VMIBuilder, node: NodeBuilder, name: str, words: str | None) -> None:
+    vm_class, built = a_scene(a_node("n1"), vmi).vm_class(vmi), node.build()
+    assert checks.explain(vm_class, built) == words
+    code = int(checks.static(vm_class, [built])[0])
+    assert (checks.CHECKS[code - 1].name if code else "") == name
+
+
+@pytest.mark.parametrize("vmi", [PLAIN, SELECTED, AFFINE, TOLERANT, FIELD])
+def test_nodes_of_one_class_are_answered_like_each_alone(vmi: VMIBuilder) -> None:
+    vm_class = a_scene(a_node("n1"), vmi).vm_class(vmi)
+    nodes = [node.build() for _, node, _, _ in TABLE]
+    assert list(checks.static(vm_class, nodes)) == [checks.static(vm_class, [node])[0] for node in nodes]
+
+
+def test_every_check_is_met_by_the_table() -> None:
+    assert {name for _, _, name, _ in TABLE if name} == {check.name for check in checks.CHECKS}
+
+
+@pytest.mark.parametrize(
+    ("node", "requests", "words"),
+    [
+        ({}, {"cpu": "1"}, "has room"),
+        ({"cpu": "1"}, {"cpu": "1500m"}, "lacks 0.5 cores of cpu"),
+        ({"memory": "1Gi"}, {"cpu": "1", "memory": "3Gi"}, "lacks 2.0 GiB of"),
+        ({"cpu": "1", "memory": "8Gi"}, {"cpu": "3", "memory": "9Gi"}, "lacks 2 cores of cpu"),
+        ({}, {"example.com/gpu": "1"}, "does not offer a device the VM needs"),
+        ({"pods": "0"}, {"cpu": "1"}, "lacks 1 of pods"),
+    ],
+)
+def test_shortage(node: dict[str, str], requests: dict[str, str], words: str) -> None:
+    vmi = a_vmi("web").memory("1Mi").requests(requests)
+    ground = a_scene(a_node("n2").allocatable(node)).fleet()
+    row = ground.vector(dict(a_scene(vmi).vm_class(vmi).requests))
+    assert checks.shortage(row, ground, 0).startswith(words)
+    assert bool(checks.has_room(row, ground)[0]) is (words == "has room")
+
+
+def test_what_is_not_asked_for_may_be_overdrawn() -> None:
+    hog = a_pod("hog").on("n2").container({"cpu": "99"})
+    ground = a_scene(a_node("n2"), hog).fleet()
+    assert checks.has_room(ground.vector({"memory": 1, "cpu": 0}), ground).all()
+    assert not checks.has_room(ground.vector({"cpu": 1}), ground).any()
+
+
+def test_guest_memory_is_short_in_words() -> None:
+    ground = a_scene(a_node("n2").memory("1Gi")).fleet()
+    assert checks.shortage(ground.vector({GUEST_MEMORY: 3 << 29}), ground, 0) == "lacks 512 MiB of guest memory"
+
+
+def test_refusals_are_counted_the_most_frequent_first() -> None:
+    assert checks.summarize(["b", "a", "a"]) == "2× a, 1× b"

@@ -1,0 +1,106 @@
+"""Where each VM goes."""
+
+from typing import cast
+
+import pytest
+
+from drover.planning.placement import Placed, Unplaced
+from tests.builders import NodeBuilder, VMIBuilder, a_node, a_vmi
+from tests.unit.planning.scene import Scene, a_scene
+
+
+def small(name: str, memory: str) -> NodeBuilder:
+    return a_node(name).memory(memory)
+
+
+def targets(answers: dict[str, Placed | Unplaced]) -> dict[str, str]:
+    return {uid.removesuffix("-uid"): a.target if isinstance(a, Placed) else "-" for uid, a in answers.items()}
+
+
+def refusal(scene: Scene, vmi: VMIBuilder, barred: dict[str, str] | None = None) -> Unplaced:
+    return cast(Unplaced, scene.place(scene.mover(vmi), barred=barred)[vmi.uid])
+
+
+WEB = a_vmi("web").on("n1").memory("4Gi")
+
+
+@pytest.mark.parametrize(
+    ("kept", "shunned", "barred", "target"),
+    [
+        ("", (), (), "n3"),
+        ("n2", (), (), "n2"),
+        ("n9", (), (), "n3"),
+        ("n2", (), ("n2",), "n3"),
+        ("n2", ("n2",), (), "n3"),
+        ("", ("n3",), (), "n2"),
+        ("", ("n2", "n3"), (), "n3"),
+        ("", ("n2",), ("n3",), "n2"),
+        ("", (), ("n2", "n3"), "-"),
+    ],
+)
+def test_one_vm(kept: str, shunned: tuple[str, ...], barred: tuple[str, ...], target: str) -> None:
+    scene = a_scene(a_node("n1"), small("n2", "8Gi"), small("n3", "16Gi"), WEB)
+    answers = scene.place(scene.mover(WEB, kept, shunned), barred=dict.fromkeys(barred, "is barred"))
+    assert targets(answers) == {"web": target}
+
+
+def test_a_target_is_kept_only_while_it_has_room() -> None:
+    scene = a_scene(a_node("n1"), small("n2", "2Gi"), small("n3", "16Gi"), WEB)
+    assert targets(scene.place(scene.mover(WEB, kept="n2"))) == {"web": "n3"}
+
+
+def test_those_with_the_fewest_homes_come_first() -> None:
+    tied = a_vmi("x-tied").on("n1").memory("4Gi").set("spec.nodeSelector", {"rack": "b"})
+    scene = a_scene(a_node("n1"), small("n2", "5Gi").labelled(rack="b"), small("n3", "5Gi"), WEB, tied)
+    assert targets(scene.place(scene.mover(WEB), scene.mover(tied))) == {"x-tied": "n2", "web": "n3"}
+
+
+def test_the_largest_come_first() -> None:
+    large = a_vmi("x-large").on("n1").memory("7Gi")
+    scene = a_scene(a_node("n1"), small("n2", "8Gi"), small("n3", "5Gi"), WEB, large)
+    assert targets(scene.place(scene.mover(WEB), scene.mover(large))) == {"x-large": "n2", "web": "n3"}
+
+
+def test_nobody_takes_the_room_of_one_that_keeps_its_target() -> None:
+    other = a_vmi("large").on("n1").memory("7Gi")
+    scene = a_scene(a_node("n1"), small("n2", "8Gi"), WEB, other)
+    assert targets(scene.place(scene.mover(other), scene.mover(WEB, kept="n2"))) == {"web": "n2", "large": "-"}
+
+
+def test_room_is_taken_between_vms() -> None:
+    vms = [a_vmi(f"v{n}").on("n1").memory("4Gi") for n in range(4)]
+    scene = a_scene(a_node("n1"), small("n2", "10Gi"), small("n3", "5Gi"), *vms)
+    placed = targets(scene.place(*(scene.mover(vmi) for vmi in vms)))
+    assert sorted(placed.values()) == ["-", "n2", "n2", "n3"]
+
+
+def test_why_it_is_that_one() -> None:
+    scene = a_scene(a_node("n1"), small("n2", "8704Mi"), small("n3", "1Gi"), WEB)
+    assert scene.place(scene.mover(WEB))[WEB.uid] == Placed(
+        "n2", "the only node that fits; 50% of its scarcest resource stays free"
+    )
+
+
+def test_a_refusal_counts_the_reasons() -> None:
+    scene = a_scene(a_node("n1"), a_node("n2").cordoned(), a_node("n3").cordoned(), small("n4", "1Gi"), WEB)
+    answer = refusal(scene, WEB)
+    assert answer.eligible
+    assert answer.message == "none of 3 other nodes fits: 2× is cordoned, 1× lacks 3.2 GiB of guest memory"
+    assert answer.suggestion == "free room on a node that can take it, or add a node"
+
+
+@pytest.mark.parametrize(
+    ("nodes", "barred", "message", "suggestion"),
+    [
+        ((), {}, "no other node exists", "allow further target nodes"),
+        ((a_node("n2").cordoned(),), {}, "none of 1 other nodes fits: 1× is cordoned",
+         "uncordon a node that can take it"),
+        ((a_node("n2"),), {"n2": "is excluded"}, "none of 1 other nodes fits: 1× is excluded",
+         "allow further target nodes"),
+    ],
+)  # fmt: skip
+def test_a_vm_without_an_eligible_node(
+    nodes: tuple[NodeBuilder, ...], barred: dict[str, str], message: str, suggestion: str
+) -> None:
+    answer = refusal(a_scene(a_node("n1"), *nodes, WEB), WEB, barred)
+    assert answer == Unplaced(False, message, suggestion)

@@ -1,0 +1,152 @@
+"""Goals become proposals: their order, their hash, and the same answer again at dispatch."""
+
+from collections.abc import Callable
+
+import pytest
+
+from drover.facts.kubevirt import HOSTNAME
+from drover.planning import checks
+from drover.planning.proposal import Refused, barred_for, bars, propose, static_homes
+from tests.builders import NodeBuilder, PlanBuilder, a_node, a_plan, a_vmi, a_vmim
+from tests.unit.planning.scene import Part, Scene, a_scene, targets
+
+WEB, DB = a_vmi("web").on("n1").memory("4Gi"), a_vmi("db").on("n1").memory("4Gi")
+
+
+def room_for_one(*parts: Part) -> Scene:
+    return a_scene(a_node("n1"), a_node("n2").memory("5Gi"), WEB, DB, *parts)
+
+
+@pytest.mark.parametrize("tentative", [a_plan("dry").dry(), a_plan("dry").paused()])
+def test_a_tentative_goal_comes_last_and_takes_no_room(tentative: PlanBuilder) -> None:
+    scene = room_for_one()
+    real = scene.goal(a_plan("real"), "db")
+    found = scene.propose(scene.goal(tentative, "web"), real)
+    assert (targets(found["real"]), targets(found["dry"])) == ({"db": "n2"}, {})
+    assert found["dry"].refused[WEB.uid].eligible
+    two = scene.propose(scene.goal(tentative, "web"), scene.goal(a_plan("also").dry(), "db"))
+    assert (targets(two["dry"]), targets(two["also"])) == ({"web": "n2"}, {"db": "n2"})
+
+
+def test_goals_that_move_share_the_room_in_their_order() -> None:
+    scene = room_for_one()
+    first, second = scene.goal(a_plan("one"), "web"), scene.goal(a_plan("two"), "db")
+    found = scene.propose(first, second)
+    assert (targets(found["one"]), targets(found["two"])) == ({"web": "n2"}, {})
+
+
+def test_a_proposal_keeps_its_targets() -> None:
+    nodes = [a_node(name).memory(memory) for name, memory in (("n1", "64Gi"), ("n2", "16Gi"), ("n3", "9Gi"))]
+    before = a_scene(*nodes, WEB)
+    first = propose([before.goal(a_plan("p"), "web")], before.snapshot, {}, {})
+    busy = a_scene(*nodes, WEB, a_vmi("new").on("n2").memory("8Gi"))
+    assert targets(busy.propose(busy.goal(a_plan("p"), "web"), previous=first)["p"]) == {"web": "n2"}
+    assert targets(busy.propose(busy.goal(a_plan("p"), "web"))["p"]) == {"web": "n3"}
+
+
+NODES = (a_node("n1"), a_node("n2"), a_node("n3"))
+PLAN = a_plan("p").evacuates("n1")
+
+
+def plan_hash(plan: PlanBuilder, *vms: str, nodes: tuple[NodeBuilder, ...] = NODES, more: tuple[Part, ...] = ()) -> str:
+    scene = a_scene(*nodes, WEB, DB, *more)
+    return scene.propose(scene.goal(plan, *vms, sources=("n1",)))[plan.name].hash
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        lambda: plan_hash(PLAN, "db", "web"),
+        lambda: plan_hash(PLAN, "web", "db", more=(a_vmi("hog").on("n2").memory("62Gi"),)),
+        lambda: plan_hash(PLAN, "web", "db", nodes=(NODES[0], a_node("n2").cordoned(), NODES[2])),
+        lambda: plan_hash(a_plan("p").evacuates("n1").paused(), "web", "db"),
+    ],
+    ids=["order", "load and targets", "cordon", "paused"],
+)
+def test_the_hash_is_stable(again: Callable[[], str]) -> None:
+    assert again() == plan_hash(PLAN, "web", "db")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        lambda: plan_hash(a_plan("p").evacuates("n2"), "web", "db"),
+        lambda: plan_hash(PLAN, "web"),
+        lambda: plan_hash(a_plan("p").evacuates("n1").spec(nonMigratable="Leave"), "web", "db"),
+        lambda: plan_hash(a_plan("p").evacuates("n1").spec(targets={"exclude": {"names": ["n3"]}}), "web", "db"),
+        lambda: plan_hash(PLAN, "web", "db", nodes=(*NODES, a_node("n4"))),
+    ],
+    ids=["goal", "VMs", "policy", "targets", "a new node"],
+)
+def test_the_hash_covers_the_goal(other: Callable[[], str]) -> None:
+    assert other() != plan_hash(PLAN, "web", "db")
+
+
+def test_a_vm_pinned_by_its_own_selector_is_told_so() -> None:
+    vmi = a_vmi("tied").on("n1").set("spec.nodeSelector", {HOSTNAME: "n1"})
+    scene = a_scene(*NODES, vmi)
+    assert scene.propose(scene.goal(PLAN, "tied"))["p"].refused[vmi.uid] == Refused(
+        vmi.uid,
+        False,
+        "its nodeSelector pins it to the host n1",
+        "remove kubernetes.io/hostname from the VM's nodeSelector, or shut it down for the maintenance",
+    )
+
+
+def test_a_vm_without_a_launcher_pod_is_told_so() -> None:
+    vmi = a_vmi("bare").on("n1").without_pods()
+    scene = a_scene(*NODES, vmi)
+    assert scene.propose(scene.goal(PLAN, "bare"))["p"].refused[vmi.uid].message == (
+        "no launcher pod of it runs on its node"
+    )
+
+
+@pytest.mark.parametrize(
+    ("spec", "sources", "taken", "barred"),
+    [
+        ({}, (), {}, {}),
+        ({}, ("n1",), {}, {"n1": "is to be emptied by this plan"}),
+        ({}, (), {"n2": "NodeMaintenance/n2"}, {"n2": f"{checks.TAKEN} (NodeMaintenance/n2)"}),
+        ({"nodes": {"names": ["n3"]}}, (), {}, {"n1": checks.EXCLUDED, "n2": checks.EXCLUDED}),
+        ({"exclude": {"names": ["n3"]}}, (), {}, {"n3": checks.EXCLUDED}),
+    ],
+)
+def test_nodes_barred_for_a_plan(
+    spec: dict[str, object], sources: tuple[str, ...], taken: dict[str, str], barred: dict[str, str]
+) -> None:
+    plan = a_plan("p").spec(targets=spec) if spec else a_plan("p")
+    assert barred_for(plan.build(), frozenset(sources), a_scene(*NODES).snapshot, taken) == barred
+
+
+def test_nodes_barred_for_a_vm() -> None:
+    vmi = a_vmi("web").on("n1")
+    vmi.launcher(vmim=a_vmim("web")).pods[1].on("n2")
+    assert bars(vmi.build(), a_scene(*NODES, vmi).relations, ("n3",)) == {
+        "n1": checks.IS_SOURCE,
+        "n2": "still has a pod of it",
+        "n3": checks.REJECTED,
+    }
+
+
+@pytest.mark.parametrize(
+    ("node", "words"),
+    [
+        (a_node("n2"), None),
+        (a_node("n2").cordoned(), "is cordoned"),
+        (a_node("n2").memory("1Gi"), "lacks 3.2 GiB of guest memory"),
+        (a_node("n9"), "does not exist"),
+    ],
+)
+def test_what_is_asked_at_dispatch(node: NodeBuilder, words: str | None) -> None:
+    assert a_scene(a_node("n1"), node, WEB).admits(WEB, "n2") == words
+
+
+def test_at_dispatch_the_source_is_no_target_and_a_pod_is_needed() -> None:
+    assert a_scene(*NODES, WEB).admits(WEB, "n1") == checks.IS_SOURCE
+    bare = a_vmi("bare").on("n1").without_pods()
+    assert a_scene(*NODES, bare).admits(bare, "n2") == "cannot be judged: no launcher pod of the VM runs on its node"
+
+
+def test_static_homes_know_nothing_of_room() -> None:
+    scene = a_scene(a_node("n1"), a_node("n2").memory("1Gi"), a_node("n3").cordoned(), WEB)
+    assert static_homes(scene.vm_class(WEB), scene.snapshot) == ("n1", "n2")
