@@ -26,8 +26,14 @@ def sweep(runtime: Path) -> list[str]:
 
 
 def is_held(directory: Path) -> bool:
-    """Whether the parent of this instance lives: it holds a lock on the folder, which ends with it however it dies."""
-    handle = os.open(directory, os.O_RDONLY)
+    """Whether the parent of this instance lives: it holds a lock on the folder, which ends with it however it dies.
+
+    A folder that has gone since it was listed was its parent's to remove, and is no leftover either.
+    """
+    try:
+        handle = os.open(directory, os.O_RDONLY)
+    except FileNotFoundError:
+        return True
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -9,20 +9,14 @@ from controlplane.cluster import Cluster, from_environment
 from tests.clusters import prepare_programs
 from tests.e2e.installing import Installed, installed
 from tests.e2e.operating import Operator
+from tests.e2e.selecting import note_left_out
 from tests.e2e.staging import Stage
 from virtsim.cluster.client import connect
 from virtsim.crds.install import install
 
 
-LEFT_OUT = pytest.StashKey[list[str]]()
-"""Tests of this folder that this run leaves out, but for those that only `make crash` runs."""
-
-
 def pytest_deselected(items: Sequence[pytest.Item]) -> None:
-    """Notes what is left out: what the rest shows of permissions is then not all."""
-    for item in items:
-        if item.get_closest_marker("crash") is None:
-            item.config.stash.setdefault(LEFT_OUT, []).append(item.nodeid)
+    note_left_out(items)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -1,17 +1,12 @@
 """The chart's ClusterRole is what the scenes before this module used, no less and no more. Runs last, by its name."""
 
-from pathlib import Path
-
 import pytest
 
 from tests.e2e.audit import Audit
-from tests.e2e.conftest import LEFT_OUT
 from tests.e2e.installing import USER, Installed
+from tests.e2e.selecting import incomplete
 
 FORBIDDEN = 403
-ALONE = {"test_demo.py", "test_zz_permissions.py"}
-"""Modules whose requests are not in this log: they have a cluster of their own, or make none."""
-
 Permission = tuple[str, str, str]
 
 
@@ -49,19 +44,7 @@ def test_no_more_was_used_than_is_granted(requests: Audit, installation: Install
 
 
 def test_every_grant_was_used(requests: Audit, installation: Installed, request: pytest.FixtureRequest) -> None:
-    lacking = _not_run(request)
+    lacking = incomplete(request.session)
     if lacking:
         pytest.skip(f"only a whole run of tests/e2e shows it: {lacking}")
     assert sorted(granted(installation) - used(requests)) == []
-
-
-def _not_run(request: pytest.FixtureRequest) -> str:
-    """Why this run cannot show what is needed; empty if it can."""
-    folder = Path(__file__).parent
-    modules = {each.name for each in folder.glob("test_*.py")} - ALONE
-    missing = modules - {item.path.name for item in request.session.items if item.path.parent == folder}
-    if missing:
-        return f"{', '.join(sorted(missing))} did not run"
-    if request.config.stash.get(LEFT_OUT, []) or any("::" in argument for argument in request.config.args):
-        return "tests were left out"
-    return "tests failed" if request.session.testsfailed else ""

@@ -98,3 +98,7 @@ def test_a_start_time_is_read_past_names_with_blanks_and_parentheses(tmp_path: P
         assert 0 <= started(plain) - started(odd) < 100 * os.sysconf("SC_CLK_TCK")
         odd.kill()
         plain.kill()
+
+
+def test_a_folder_its_parent_removed_a_moment_ago_is_no_leftover(tmp_path: Path) -> None:
+    assert sweep.is_held(tmp_path / "gone")

@@ -17,6 +17,7 @@ def cpu(amount: int) -> dict[str, str]:
         (a_pod("init smaller").container(cpu(300)).init(cpu(200)).init(cpu(100)), {"cpu": 300}),
         (a_pod("init larger").container(cpu(100)).init(cpu(200)).init(cpu(300)), {"cpu": 300}),
         (a_pod("sidecar").container(cpu(100)).init(cpu(50), sidecar=True), {"cpu": 150}),
+        (a_pod("large sidecar").container(cpu(10)).init(cpu(50), sidecar=True), {"cpu": 60}),
         (a_pod("sidecar first").container(cpu(10)).init(cpu(50), sidecar=True).init(cpu(200)), {"cpu": 250}),
         (a_pod("sidecar last").container(cpu(10)).init(cpu(200)).init(cpu(50), sidecar=True), {"cpu": 200}),
         (
