@@ -70,7 +70,6 @@ class Loop:
         self._proposed_for = -1
         self._proposed_at = datetime.min.replace(tzinfo=UTC)
         self._proposing: asyncio.Task[None] | None = None
-        self._taken: Mapping[str, str] = {}
         self._written: dict[str, datetime] = {}
         self.last_round = time.monotonic()
         """When a round ended well last (at first: when there was none yet), on the monotonic clock."""
@@ -155,7 +154,7 @@ class Loop:
         self._propose(snapshot, now)
         decision = decide(snapshot, self._proposals, now)
         self._metrics.decided(decision)
-        outcomes = await perform(decision.actions, self._hands, self._taken)
+        outcomes = await perform(decision.actions, self._hands)
         self._metrics.performed((outcome.action, outcome.error) for outcome in outcomes)
         later = await self._report(decision, snapshot, now)
         return min((t for t in (decision.wake_at, later) if t is not None), default=None)
@@ -173,12 +172,12 @@ class Loop:
     async def _proposal(self, snapshot: Snapshot, now: datetime) -> None:
         began = time.monotonic()
 
-        def compute() -> tuple[Proposals, Mapping[str, str]]:
+        def compute() -> Proposals:
             wanted, standing = goals(snapshot, now)
-            return propose(wanted, snapshot, standing.taken, self._proposals), standing.taken
+            return propose(wanted, snapshot, standing.taken, self._proposals)
 
         try:
-            proposals, self._taken = await asyncio.to_thread(compute)
+            proposals = await asyncio.to_thread(compute)
         except Exception:
             log.exception("the proposals could not be computed")
             return
@@ -205,4 +204,4 @@ class Loop:
             return
         event = phase_told(thing, status, now)
         if written and event is not None:
-            await perform([event], self._hands, self._taken)
+            await perform([event], self._hands)

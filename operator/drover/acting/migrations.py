@@ -1,6 +1,5 @@
 """Creating and deleting VirtualMachineInstanceMigrations."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from drover.acting.outcome import Hands, NotAllowedError
@@ -15,7 +14,7 @@ from drover.watching.client import ApiError
 from drover.watching.resources import NODES, PLANS, VMIMS, VMIS, Resource
 
 
-async def start(action: StartMigration, hands: Hands, taken: Mapping[str, str]) -> None:
+async def start(action: StartMigration, hands: Hands) -> None:
     """Create the VMIM, after reading plan, VMI and target live and asking again.
 
     A 409 is our own earlier create whose answer was lost, if it is the same migration: it is taken as the answer.
@@ -30,7 +29,7 @@ async def start(action: StartMigration, hands: Hands, taken: Mapping[str, str]) 
     for resource, key in needed:
         if not await refresh(resource, key, hands):
             raise NotAllowedError(f"{resource.kind} {key[1]} is gone")
-    refusal = still_allowed(action, hands.store.snapshot(hands.clock()), taken)
+    refusal = still_allowed(action, hands.store.snapshot(hands.clock()))
     if refusal is not None:
         raise NotAllowedError(refusal)
     try:
@@ -101,7 +100,7 @@ async def cancel(action: CancelMigration, hands: Hands) -> None:
     if vmim is None:
         return
     await refresh(VMIS, vmim.vmi_key, hands)
-    refusal = still_allowed(action, hands.store.snapshot(hands.clock()), {})
+    refusal = still_allowed(action, hands.store.snapshot(hands.clock()))
     if refusal is not None:
         raise NotAllowedError(refusal)
     await hands.client.delete(VMIMS.item(key), uid=action.uid)

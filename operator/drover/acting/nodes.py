@@ -46,7 +46,7 @@ async def _change(action: Cordon | Uncordon, hands: Hands, change: Callable[[Nod
 
 async def _checked(action: Cordon | Uncordon, hands: Hands) -> Node:
     node = await live(NODES, ("", action.node), hands)
-    refusal = still_allowed(action, hands.store.snapshot(hands.clock()), {})
+    refusal = still_allowed(action, hands.store.snapshot(hands.clock()))
     if node is None or refusal is not None:
         raise NotAllowedError(refusal or "the node is gone")
     return node

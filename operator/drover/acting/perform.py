@@ -2,7 +2,7 @@
 checked against the slots and the room the one before has taken."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import partial
 
 from drover.acting import migrations, nodes, objects
@@ -20,11 +20,11 @@ from drover.running.actions import (
 )
 
 
-async def perform(actions: Iterable[Action], hands: Hands, taken: Mapping[str, str]) -> list[Outcome]:
-    """Do all of them. `taken` are the nodes in maintenance or being evacuated, as in `propose`."""
+async def perform(actions: Iterable[Action], hands: Hands) -> list[Outcome]:
+    """Do all of them."""
     starts = [action for action in actions if isinstance(action, StartMigration)]
     others = [action for action in actions if not isinstance(action, StartMigration)]
-    started, done = await asyncio.gather(_starts(starts, hands, taken), _all(others, hands))
+    started, done = await asyncio.gather(_starts(starts, hands), _all(others, hands))
     created = [migrations.told(start) for start, outcome in zip(starts, started, strict=True) if outcome.error is None]
     await _all([event for pair in created for event in pair], hands)
     return [*started, *done]
@@ -34,9 +34,9 @@ async def _all(actions: Iterable[Action], hands: Hands) -> list[Outcome]:
     return list(await asyncio.gather(*(_one(action, hands) for action in actions)))
 
 
-async def _starts(actions: Iterable[StartMigration], hands: Hands, taken: Mapping[str, str]) -> list[Outcome]:
+async def _starts(actions: Iterable[StartMigration], hands: Hands) -> list[Outcome]:
     """One after the other: the create of one is in the Store before the next is asked about."""
-    return [await attempt(each, hands, partial(migrations.start, each, hands, taken)) for each in actions]
+    return [await attempt(each, hands, partial(migrations.start, each, hands)) for each in actions]
 
 
 async def _one(action: Action, hands: Hands) -> Outcome:

@@ -4,8 +4,6 @@ A decision was made on a snapshot, a moment ago; between the two a plan may have
 cordoned, a slot taken by somebody else. Checking again at dispatch is rule 4.
 """
 
-from collections.abc import Mapping
-
 from drover.api.plan import MigrationPlan
 from drover.facts.index import Index, index
 from drover.facts.kubevirt import VMI
@@ -19,7 +17,7 @@ from drover.running.preflight import cannot_pin, cluster_hold
 from drover.running.views import View, view
 
 
-def still_allowed(action: Action, snapshot: Snapshot, _taken: Mapping[str, str] | None = None) -> str | None:
+def still_allowed(action: Action, snapshot: Snapshot) -> str | None:
     """Why an action may not be done any more, in words, or None if it may."""
     match action:
         case StartMigration():

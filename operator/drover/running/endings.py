@@ -25,6 +25,8 @@ REJECTED_AFTER = timedelta(seconds=3)
 """The scheduler's no is believed after this: a moment for its own caches."""
 STALLED_AFTER = timedelta(minutes=2)
 """KubeVirt has no time-out for a migration without a target pod (migration.go, phase Pending): this one is ours."""
+RECORDED = 300
+"""Characters of an error that are kept: many records share a report."""
 NO_REASON = "KubeVirt gave no reason; the Events of the migration may"
 
 
@@ -95,7 +97,7 @@ def _with_reason(record: Record, known: Attempt, state: MigrationState | None) -
     """KubeVirt writes the reason of a failure after the failure: it is added when it comes."""
     if known.error != NO_REASON or state is None or not state.failure_reason:
         return None
-    return ledger.with_attempt(record, known.model_copy(update={"error": brief(state.failure_reason)}))
+    return ledger.with_attempt(record, known.model_copy(update={"error": brief(state.failure_reason, RECORDED)}))
 
 
 def _orphaned(scene: Scene) -> Record | None:
@@ -136,7 +138,9 @@ def _to_end(scene: Scene) -> Record | None:
     refusal = _refused(scene, vmim)
     if refusal is not None:
         node = towards(vmim, scene.round.snapshot, scene.round.index) or vmim.pinned_to
-        record = ledger.with_rejection(record, RejectedTarget(node=node, at=scene.now, message=brief(refusal)))
+        record = ledger.with_rejection(
+            record, RejectedTarget(node=node, at=scene.now, message=brief(refusal, RECORDED))
+        )
     ended = refusal or _stalled(scene, vmim)
     return ledger.with_attempt(record, _attempt(scene, vmim, Outcome.REJECTING, ended)) if ended else None
 
@@ -182,7 +186,7 @@ def _attempt(scene: Scene, vmim: VMIM, outcome: Outcome, error: str | None) -> A
         ended_at=ended or scene.now,
         mode=(state.mode or None) if state is not None else None,
         steps=move.steps_of(vmim, state, move.queued_since(case, scene.view)),
-        error=brief(error) if error else None,
+        error=brief(error, RECORDED) if error else None,
         fingerprint=scene.round.fingerprint(case),
     )
 
@@ -201,7 +205,7 @@ def _verified(scene: Scene, record: Record) -> Record | None:
     timeout = (scene.view.plan.spec.verify or Verify()).timeout
     if not scene.round.past((last.ended_at or scene.now) + duration(timeout)):
         return None
-    error = brief(f"not verified within {timeout}: {lacking}")
+    error = brief(f"not verified within {timeout}: {lacking}", RECORDED)
     return ledger.with_attempt(record, last.model_copy(update={"outcome": Outcome.VERIFICATION_FAILED, "error": error}))
 
 

@@ -13,8 +13,8 @@ from drover.facts.snapshot import Snapshot
 from drover.running.actions import ObjectRef, SaveRecords
 from drover.running.names import jitter, report_name
 
-KEPT_ATTEMPTS = 20
-KEPT_REJECTIONS = 50
+KEPT_ATTEMPTS = 10
+KEPT_REJECTIONS = 20
 LONGEST_BACKOFF = timedelta(minutes=10)
 REJECTION_HOLDS = timedelta(minutes=10)
 OPEN = frozenset({Outcome.CANCELLING, Outcome.REJECTING})

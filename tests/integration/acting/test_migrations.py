@@ -119,7 +119,7 @@ def place(kinds: Cluster, namespace: str) -> Iterator[Place]:
 
 async def test_a_migration_says_whose_it_is_and_where_it_goes(place: Place, hands: Hands) -> None:
     start = await place.start(place.vm("web"), hands)
-    await migrations.start(start, hands, {})
+    await migrations.start(start, hands)
     (made,) = place.migrations()
     assert made["metadata"]["name"] == start.name
     assert made["spec"] == {"vmiName": "web", "addedNodeSelector": {"kubernetes.io/hostname": place.target}}
@@ -152,7 +152,7 @@ async def test_what_was_decided_on_old_facts_is_not_done(place: Place, hands: Ha
     start = await place.start(place.vm("web"), hands)
     place.cluster.kubectl("patch", "mplan", place.plan.name, "--type=merge", '-p={"spec":{"paused":true}}')
     with pytest.raises(NotAllowedError, match="paused"):
-        await migrations.start(start, hands, {})
+        await migrations.start(start, hands)
     assert place.migrations() == []
 
 
@@ -160,14 +160,14 @@ async def test_a_target_cordoned_a_moment_ago_is_not_used(place: Place, hands: H
     start = await place.start(place.vm("web"), hands)
     place.cluster.kubectl("cordon", place.target)
     with pytest.raises(NotAllowedError, match="cordoned"):
-        await migrations.start(start, hands, {})
+        await migrations.start(start, hands)
     assert place.migrations() == []
 
 
 async def test_two_starts_for_one_slot_make_one_migration(place: Place, hands: Hands) -> None:
     """Each start is checked against the slots and the room the one before has taken, before any watch says so."""
     first, second = [await place.start(place.vm(name), hands) for name in ("web", "db")]
-    outcomes = await perform([first, second], hands, {})
+    outcomes = await perform([first, second], hands)
     assert [outcome.error is None for outcome in outcomes] == [True, False]
     assert len(place.migrations()) == 1
     refusal = hands.store.snapshot(hands.clock()).refusals[second.key]
@@ -175,7 +175,7 @@ async def test_two_starts_for_one_slot_make_one_migration(place: Place, hands: H
 
 
 async def test_a_start_is_told_on_the_vm_and_on_the_plan(place: Place, hands: Hands) -> None:
-    await perform([await place.start(place.vm("web"), hands)], hands, {})
+    await perform([await place.start(place.vm("web"), hands)], hands)
     for namespace, name in ((place.namespace, "web"), ("default", place.plan.name)):
         selector = f"--field-selector=involvedObject.name={name},reason=MigrationStarted"
         events = json.loads(place.cluster.kubectl("get", "events", "-n", namespace, selector, "-ojson").stdout)["items"]
@@ -185,7 +185,7 @@ async def test_a_start_is_told_on_the_vm_and_on_the_plan(place: Place, hands: Ha
 
 async def test_only_the_migration_that_was_meant_is_cancelled(place: Place, hands: Hands) -> None:
     start = await place.start(place.vm("web"), hands)
-    await migrations.start(start, hands, {})
+    await migrations.start(start, hands)
     another = CancelMigration(place.namespace, start.name, "44444444-4444-4444-8444-444444444444", "withdrawn")
     with pytest.raises(NotAllowedError, match="gone"):
         await migrations.cancel(another, hands)

@@ -14,12 +14,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from drover.api.plan import Run
 from drover.api.reasons import Outcome, PlanPhase, WaitReason
+from drover.api.shared import Limits
 from drover.facts.node import before
 from drover.facts.quantity import units
 from drover.facts.wire import Condition
 from drover.running.actions import Cordon, Decision, StartMigration, Uncordon
 from drover.running.decide import decide
-from drover.running.slots import allowed
 from tests.builders import (
     NAMESPACE,
     Ours,
@@ -77,6 +77,7 @@ class World(RuleBasedStateMachine):
         self.operator.check_start = self.check_start  # type: ignore[method-assign]  # the hook is there for this
         self.operator.check_cordon = self.check_cordon  # type: ignore[method-assign]
         self.operator.check_uncordon = self.check_uncordon  # type: ignore[method-assign]
+        self.operator.check_released = self.check_released  # type: ignore[method-assign]
 
     @rule()
     def good_round(self) -> None:
@@ -339,6 +340,30 @@ class World(RuleBasedStateMachine):
         if not owned:
             self.api.change(resource, thing, **{f"spec__{field}": then[field]})
 
+    @rule(pick=PICK, deleted=st.booleans())
+    def a_plan_is_called_off(self, pick: int, deleted: bool) -> None:
+        """What has not switched over is cancelled in two rounds: one writes that down, the next does it."""
+        flying = {vmim.plan_uid for vmim in self.api.in_flight() if vmim.plan_uid}
+        plan = self.pick(
+            [p for p in self.api.all("plans") if p.uid in flying and not p.metadata.owner_references], pick
+        )
+        if plan is None:
+            return
+        if deleted:
+            self.delete("plans", plan)
+        else:
+            self.api.change("plans", plan, spec__intent="Withdrawn")
+        self.operator.refusals.clear()
+        self.good_round()
+        self.good_round()
+        left = [v for v in self.api.in_flight() if v.plan_uid == plan.uid and not v.deleting]
+        assert all(self.switched_over(vmim) for vmim in left), left
+
+    def switched_over(self, vmim: Any) -> bool:
+        vmi = self.api.get("vmis", vmim.vmi_key)
+        state = vmi.state_of(vmim.uid) if vmi is not None else None
+        return vmi is None or (state is not None and state.end_timestamp is not None)
+
     @rule(pick=PICK)
     def an_object_is_deleted(self, pick: int) -> None:
         resource, thing = self.pick(self.ours(), pick) or ("", None)
@@ -385,12 +410,13 @@ class World(RuleBasedStateMachine):
         plan, target = seen["plans"][("", action.plan.name)], seen["nodes"][("", action.target)]
         kubevirt = next(iter(seen["kubevirts"].values()))
         flying = [vmim for vmim in seen["vmims"].values() if not vmim.final]
-        limits = allowed(plan.spec.limits, kubevirt)
+        limits = plan.spec.limits or Limits()
+        total, outbound = limits.total or 1000, limits.per_source or 1000
         going = [v for v in flying if v.pinned_to == action.hostname or self.lands_on(v) == action.target]
         leaving = [v for v in flying if (vmi := seen["vmis"].get(v.vmi_key)) and vmi.node == action.source]
-        assert len([v for v in flying if v.plan_uid]) < min(limits.total, kubevirt.cluster_limit)
+        assert len([v for v in flying if v.plan_uid]) < min(total, kubevirt.cluster_limit)
         assert len([v for v in going if v.plan_uid]) < limits.per_target
-        assert len([v for v in leaving if v.plan_uid]) < limits.per_source
+        assert len([v for v in leaving if v.plan_uid]) < min(outbound, kubevirt.outbound_limit)
         assert not target.cordoned
         assert target.usable_by_kubevirt
         assert action.target != action.source
@@ -439,6 +465,14 @@ class World(RuleBasedStateMachine):
     def check_uncordon(self, action: Uncordon, node: Any) -> None:
         """A node is given back as it was found."""
         assert action.unschedulable == self.was.pop(node.name)
+
+    def check_released(self, thing: Any) -> None:
+        """What is let go has nothing left to undo: no migration in flight, no node that nobody else keeps."""
+        plans = {thing.uid} | {plan.uid for plan in self.operator.seen["plans"].values() if self.owns(thing, plan)}
+        assert not [v for v in self.operator.seen["vmims"].values() if v.plan_uid in plans and not v.final]
+
+    def owns(self, thing: Any, plan: Any) -> bool:
+        return any(owner.uid == thing.uid for owner in plan.metadata.owner_references)
 
     def check_decision(self, decision: Decision) -> None:
         keys = [action.key for action in decision.actions]

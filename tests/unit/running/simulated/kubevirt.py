@@ -171,7 +171,7 @@ class KubeVirt:
     def _counts_for(self, vmim: Any, node: str) -> bool:
         vmi = self.api.get("vmis", vmim.vmi_key)
         state = vmi.status.migration_state if vmi is not None else None
-        return vmi is not None and (vmi.node == node or (state is not None and bool(state.source_node == node)))
+        return bool(vmi is not None and (vmi.node == node or (state is not None and state.source_node == node)))
 
     def _target(self, vmim: Any) -> Any:
         return next((pod for pod in self.api.all("pods") if pod.migration_uid == vmim.uid), None)
@@ -204,7 +204,7 @@ class KubeVirt:
             each for each in self.api.all("pods") if each.node == node.name and each.metadata.name != pod.metadata.name
         ]
         asked = sum(each.requests().get("memory", 0) for each in [*others, pod])
-        return (
+        fine: bool = (
             pinned in ("", node.labels[HOSTNAME])
             and not node.cordoned
             and node.ready
@@ -215,6 +215,7 @@ class KubeVirt:
             and asked <= units(node.status.allocatable["memory"])
             and len(others) < units(node.status.allocatable["pods"])
         )
+        return fine
 
     def kubelet(self, pod: Any) -> bool:
         """A launcher pod whose guest is elsewhere, or whose migration has failed, ends."""

@@ -198,6 +198,9 @@ class Operator:
     def check_uncordon(self, action: Uncordon, node: Any) -> None:
         """Called with each node that is about to be given back."""
 
+    def check_released(self, thing: Any) -> None:
+        """Called with each of our objects that is about to be let go."""
+
     def _ensure(self, action: EnsurePlan) -> None:
         spec = PlanSpec.model_validate(dict(action.spec))
         plan = self.api.get("plans", ("", action.name))
@@ -218,6 +221,8 @@ class Operator:
         if thing is None or thing.uid != action.object.uid:
             return
         finalizers = (FINALIZER,) if action.present else ()
+        if not action.present:
+            self.check_released(thing)
         changed = self.api.change(resource, thing, metadata__finalizers=finalizers)
         self._see(resource, changed)
         if changed.metadata.deleting and not finalizers:
