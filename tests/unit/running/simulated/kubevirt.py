@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from drover.facts.kubevirt import FINAL, HOSTNAME, UNSTARTED, KubeVirt, MigrationState, PhaseTime
+from drover.facts import kubevirt as facts
+from drover.facts.kubevirt import FINAL, HOSTNAME, UNSTARTED, MigrationState, PhaseTime
 from drover.facts.pod import MIGRATION_JOB_UID
 from drover.facts.quantity import units
 from drover.facts.wire import Condition
@@ -163,7 +164,7 @@ class KubeVirt:
         return True
 
     def _slot(self, vmi: Any) -> bool:
-        kubevirt: KubeVirt = next(iter(self.api.objects["kubevirts"].values()))
+        kubevirt: facts.KubeVirt = next(iter(self.api.objects["kubevirts"].values()))
         running = [other for other in self.api.in_flight() if self._target(other) is not None]
         leaving = [other for other in running if self._counts_for(other, vmi.node)]
         return len(running) < kubevirt.cluster_limit and len(leaving) < kubevirt.outbound_limit
