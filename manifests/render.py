@@ -44,7 +44,7 @@ def _helm(*arguments: str) -> str:
     with tempfile.TemporaryDirectory() as home:
         own = {f"HELM_{kind}_HOME": home for kind in ("CACHE", "CONFIG", "DATA")}
         command = [str(tools(["helm"])["helm"]), *arguments]
-        return subprocess.run(command, env=os.environ | own, stdout=subprocess.PIPE, text=True, check=True).stdout
+        return subprocess.run(command, env=os.environ | own, capture_output=True, text=True, check=True).stdout
 
 
 def install() -> str:
@@ -62,7 +62,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not parser.parse_args(arguments).check:
         INSTALL.write_text(wanted)
         return 0
-    _helm("lint", "--strict", "--quiet", str(CHART))
+    try:
+        _helm("lint", "--strict", str(CHART))
+    except subprocess.CalledProcessError as error:
+        print(error.stdout, error.stderr, sep="")
+        return 1
     found = INSTALL.read_text() if INSTALL.exists() else ""
     lines = found.splitlines(keepends=True), wanted.splitlines(keepends=True)
     sys.stdout.writelines(difflib.unified_diff(*lines, "manifests/install.yaml", "the chart"))

@@ -19,6 +19,8 @@ REFRESH = timedelta(seconds=45)
 """A status of something unfinished is written again after this, so that it is never older than a minute."""
 AT_MOST_EVERY = timedelta(seconds=1)
 """A status is not written more often than this."""
+DRY_EVERY = timedelta(seconds=30)
+"""Nor that of a dry run that was computed more often than this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +58,16 @@ def _pairs(decision: Decision, snapshot: Snapshot) -> Iterable[tuple[Ours, Statu
 def _at(before: Status, after: Status, last: datetime | None, now: datetime) -> datetime | None:
     """When the status is to be written, if at all."""
     if _without_time(before) != _without_time(after):
-        return max(now, last + AT_MOST_EVERY) if last is not None else now
+        return max(now, last + _pause(before, after)) if last is not None else now
     if _settled(after) or before.observed_at is None:
         return None
     return before.observed_at + REFRESH
+
+
+def _pause(before: Status, after: Status) -> timedelta:
+    """A dry run keeps current, in its own time: unless its spec was changed nobody waits for it."""
+    rehearsed = before.phase == after.phase == "Rehearsed"
+    return DRY_EVERY if rehearsed and before.observed_generation == after.observed_generation else AT_MOST_EVERY
 
 
 def _without_time(status: Status) -> Status:

@@ -4,9 +4,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import msgspec
+
 from drover.acting.outcome import Hands, NotAllowedError
 from drover.acting.reading import live
-from drover.facts.node import BEFORE, Node
+from drover.facts.node import BEFORE, Before, Node, before
 from drover.running.actions import Cordon, Uncordon
 from drover.running.allowed import still_allowed
 from drover.watching.client import FIELD_MANAGER, ApiError
@@ -17,13 +19,16 @@ TRIES = 3
 
 
 async def cordon(action: Cordon, hands: Hands) -> None:
-    """Cordon, and in the same request write what was there before. A mark that is there is left as it is."""
+    """Cordon, and in the same request write what was there before: what a mark that is there says, if there is one."""
     await _change(action, hands, partial(_cordoned, action))
 
 
 def _cordoned(action: Cordon, node: Node) -> dict[str, Any]:
-    annotation = {} if node.metadata.annotations.before else {"annotations": {BEFORE: action.before}}
-    return {"metadata": annotation, "spec": {"unschedulable": True}}
+    mark, was = msgspec.json.decode(action.before, type=Before), before(node)
+    if was is not None:
+        mark = msgspec.structs.replace(mark, unschedulable=was.unschedulable, since=was.since)
+    text = msgspec.json.encode(mark).decode()
+    return {"metadata": {"annotations": {BEFORE: text}}, "spec": {"unschedulable": True}}
 
 
 async def uncordon(action: Uncordon, hands: Hands) -> None:

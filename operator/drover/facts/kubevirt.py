@@ -216,7 +216,7 @@ class VMIM(Wire, frozen=True, kw_only=True):
     @property
     def attempt(self) -> int:
         text = self.metadata.labels.get(ATTEMPT, "")
-        return int(text) if text.isdecimal() else 0
+        return int(text) if text.isdecimal() and len(text) <= 5 else 0
 
     def entered(self, phase: str) -> datetime | None:
         """When it came into this phase for the first time, second resolution."""

@@ -59,6 +59,8 @@ class Proposal:
     hash: str
     assignments: Mapping[str, Assignment] = field(default_factory=dict)
     refused: Mapping[str, Refused] = field(default_factory=dict)
+    nodes: str = ""
+    """A mark of the nodes it was computed on: another one means that there may be a better target."""
 
 
 Proposals = Mapping[str, Proposal]
@@ -104,7 +106,7 @@ def _one(goal: Goal, snapshot: Snapshot, relations: Index, ground: fleet.Fleet, 
             assignments[uid] = Assignment(uid, sources[uid], answer.target, answer.why)
         else:
             refused[uid] = _refused(uid, answer, classes[uid])
-    return Proposal(_hash(goal, barred, snapshot), assignments, refused)
+    return Proposal(_hash(goal, barred, snapshot), assignments, refused, nodes_mark(snapshot))
 
 
 def _refused(uid: str, answer: placement.Unplaced, vm_class: VMClass) -> Refused:
@@ -147,6 +149,12 @@ def _hash(goal: Goal, barred: Mapping[str, str], snapshot: Snapshot) -> str:
     goal_parts = spec.model_dump(mode="json", include={"evacuate", "virtual_machines", "targets", "non_migratable"})
     text = json.dumps([goal_parts, sorted(vmi.uid for vmi in goal.vmis), allowed], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def nodes_mark(snapshot: Snapshot) -> str:
+    """Changes when a node comes, goes, or may be used or not used any more."""
+    nodes = sorted((n.name, n.usable_by_kubevirt, n.ready, n.cordoned, n.spec.taints) for n in snapshot.nodes.values())
+    return hashlib.sha256(repr(nodes).encode()).hexdigest()[:16]
 
 
 def static_homes(vm_class: VMClass, snapshot: Snapshot) -> tuple[str, ...]:

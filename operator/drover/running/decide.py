@@ -9,10 +9,10 @@ from datetime import datetime
 import msgspec
 
 from drover.api.plan import PlanStatus, Run
-from drover.api.reasons import EventReason
+from drover.api.reasons import EventReason, Reason
 from drover.api.shared import FINALIZER, Finding
 from drover.facts.index import index
-from drover.facts.node import Before, before
+from drover.facts.node import Before
 from drover.facts.snapshot import Snapshot
 from drover.planning.proposal import Goal, Proposal, Proposals
 from drover.running import ledger, maintenance, preflight, slots, status
@@ -93,44 +93,34 @@ def _undoing(seen: Iterable[View], snapshot: Snapshot) -> frozenset[str]:
 
 def _plan(view: View, proposal: Proposal | None, standing: Standing, shared: Round) -> tuple[list[Action], PlanStatus]:
     """The actions of one plan and its status."""
-    snapshot, now = shared.snapshot, shared.now
-    kubevirt = snapshot.kubevirt
+    snapshot, kubevirt = shared.snapshot, shared.snapshot.kubevirt
     limits = slots.allowed(view.plan.spec.limits, kubevirt) if kubevirt is not None else None
     found = preflight.blockers(view, snapshot)
     hold = preflight.start_hold(view, found, snapshot)
-    finished = endings(view, shared)
+    ended = endings(view, shared)
     moves, starts = dispatch(view, proposal, limits, hold, shared)
-    run = _run(view, hold, moves, found, finished, snapshot, now)
-    keys = [f"finalizer {view.plan.uid}", *(f"report {name}" for name in view.ledger.reports)]
-    keys += [f"cordon {name}" for name in view.sources.names]
-    findings = [*found, *preflight.notes(view, limits, snapshot), *preflight.refusals(keys, snapshot)]
-    restored = not view.flying and not _marked(view, snapshot, standing)
-    facts = status.Facts(view, run, moves, proposal, hold, findings, restored)
-    said = status.render(facts, now)
-    actions: list[Action] = [*starts, *finished.saves, *finished.cancels]
-    actions += finished.tells
-    actions += _finalizer(view, restored, finished)
-    return actions, said
+    findings = [*found, *preflight.notes(view, limits, snapshot), *preflight.refusals(_keys(view), snapshot)]
+    run = _run(view, hold, not ended.saves and _all_done(view, moves, found), shared.now)
+    restored = not view.flying and not _marked(view, standing)
+    said = status.render(status.Facts(view, run, moves, proposal, hold, findings, restored), shared.now)
+    return [*starts, *ended.saves, *ended.cancels, *ended.tells, *_finalizer(view, restored, ended)], said
 
 
-def _run(
-    view: View,
-    hold: preflight.Hold | None,
-    moves: list[Move],
-    found: list[Finding],
-    finished: Endings,
-    snapshot: Snapshot,
-    now: datetime,
-) -> Run | None:
+def _keys(view: View) -> list[str]:
+    """Of the writes done for a plan and not for one of its VMs, as `Action.key` makes them."""
+    reports = [f"report {name}" for name in view.ledger.reports]
+    return [f"finalizer {view.plan.uid}", *reports, *(f"cordon {name}" for name in view.sources.names)]
+
+
+def _run(view: View, hold: preflight.Hold | None, done: bool, now: datetime) -> Run | None:
     """The run as it is to be stored: started when nothing holds it and our finalizer is on, finished when all is done
-    and verified and on record."""
-    stored = view.plan.status.run
+    and verified and on record. A pause does not keep it from that."""
     if view.run is None:
         starts = hold is None and FINALIZER in view.plan.metadata.finalizers
-        return Run(id=view.run_id, started_at=now, resolved_nodes=view.sources.names) if starts else stored
-    if view.finished or hold is not None or finished.saves or not _all_done(view, moves, found):
-        return view.run
-    return view.run.model_copy(update={"finished_at": now})
+        fresh = Run(id=view.run_id, started_at=now, resolved_nodes=view.sources.names)
+        return fresh if starts else view.plan.status.run
+    held = hold is not None and hold.reason is not Reason.PAUSED
+    return view.run if view.finished or held or not done else view.run.model_copy(update={"finished_at": now})
 
 
 def _all_done(view: View, moves: list[Move], found: list[Finding]) -> bool:
@@ -140,18 +130,15 @@ def _all_done(view: View, moves: list[Move], found: list[Finding]) -> bool:
     return all(move.step == "Done" or is_left(move, view) for move in moves)
 
 
-def _marked(view: View, snapshot: Snapshot, standing: Standing) -> bool:
+def _marked(view: View, standing: Standing) -> bool:
     """Whether a node still carries this plan's cordon and nobody else keeps it."""
-    return any(
-        (was := before(node)) is not None and was.uid == view.plan.uid and node.name not in standing.cordons
-        for node in snapshot.nodes.values()
-    )
+    return any(was.uid == view.plan.uid and name not in standing.cordons for name, was in standing.marks.items())
 
 
-def _finalizer(view: View, restored: bool, finished: Endings) -> list[Action]:
+def _finalizer(view: View, restored: bool, ended: Endings) -> list[Action]:
     present = FINALIZER in view.plan.metadata.finalizers
     if view.plan.metadata.deleting:
-        over = restored and not finished.saves and not finished.cancels
+        over = restored and not ended.saves and not ended.cancels
         return [SetFinalizer(view.ref, False)] if present and over else []
     wanted = not view.dry and not view.withdrawn
     return [SetFinalizer(view.ref, True)] if wanted and not present else []
@@ -160,13 +147,14 @@ def _finalizer(view: View, restored: bool, finished: Endings) -> list[Action]:
 def _cordons(snapshot: Snapshot, standing: Standing, now: datetime) -> Iterable[Action]:
     """Nodes to take and to give back. A node that carries our mark and that nobody wants any more goes back to what
     the mark says it was."""
-    for node in snapshot.nodes.values():
-        was, by = before(node), standing.cordons.get(node.name)
+    for name in sorted({*standing.marks, *standing.cordons}):
+        node, was, by = snapshot.node(name), standing.marks.get(name), standing.cordons.get(name)
         if by is None and was is not None:
-            yield Uncordon(node.name, was.unschedulable)
-        elif by is not None and (was is None or not node.cordoned):
-            mark = was or Before(
-                unschedulable=node.cordoned, since=now.isoformat(timespec="seconds"), by=str(by), uid=by.uid
-            )
-            yield Cordon(node.name, by, msgspec.json.encode(mark).decode())
-            yield Tell(by, "Normal", EventReason.CORDONED, f"cordons {node.name}", f"{node.name}-{now:%Y%m%d%H%M}")
+            yield Uncordon(name, was.unschedulable)
+        elif node is not None and by is not None and (was is None or was.uid != by.uid or not node.cordoned):
+            # The mark goes to who holds the node now, and still says what it was like before the first of us.
+            first = was or Before(unschedulable=node.cordoned, since=f"{now:%Y-%m-%dT%H:%M:%SZ}", by="", uid="")
+            mark = msgspec.structs.replace(first, by=str(by), uid=by.uid)
+            yield Cordon(name, by, msgspec.json.encode(mark).decode())
+            if f"cordon {name}" not in snapshot.refusals:
+                yield Tell(by, "Normal", EventReason.CORDONED, f"cordons {name}", f"{name}-{now:%Y%m%d%H%M}")

@@ -9,7 +9,7 @@ from drover.api.reasons import WaitReason
 from drover.api.shared import FailurePolicy, Waiting
 from drover.facts.kubevirt import HOSTNAME, VMI
 from drover.facts.snapshot import Refusal
-from drover.planning.proposal import Assignment, Proposal
+from drover.planning.proposal import Assignment, Proposal, nodes_mark
 from drover.running import ledger
 from drover.running.actions import ObjectRef, StartMigration
 from drover.running.move import Move, observe
@@ -194,18 +194,29 @@ def _unplaced(c: Candidate) -> Waiting | None:
 
 
 def _outdated(c: Candidate) -> Waiting | None:
-    """The target was computed on other facts: the VM has moved since, or the target has gone, was refused, or is being
-    emptied by now."""
+    """The target was computed on other facts: the VM has moved since, or the target has gone, was refused, is cordoned
+    or being emptied by now."""
     assert c.planned is not None
     target = c.planned.target
+    node = c.round.snapshot.node(target)
     if (
         c.vmi.node == c.planned.source
         and target not in ledger.refused_targets(c.case.record, c.round.now)
         and target not in c.round.taken
-        and c.round.snapshot.node(target) is not None
+        and node is not None
+        and not node.cordoned
+        and not _another_may_do(c, target)
     ):
         return None
     return wait(WaitReason.PLANNING, "its target is being computed")
+
+
+def _another_may_do(c: Candidate, target: str) -> bool:
+    """Whether the VM failed on its target and the nodes have changed since it was chosen: a better one may be there."""
+    if target not in ledger.failed_targets(c.case.record):
+        return False
+    mark = c.proposal.nodes if c.proposal is not None else ""
+    return bool(mark) and mark != nodes_mark(c.round.snapshot)
 
 
 def _cluster_limit(c: Candidate) -> Waiting | None:

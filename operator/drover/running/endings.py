@@ -181,7 +181,7 @@ def _attempt(scene: Scene, vmim: VMIM, outcome: Outcome, error: str | None) -> A
         uid=vmim.uid,
         source=move.source_of(case) or "unknown",
         target=towards(vmim, scene.round.snapshot, scene.round.index) or vmim.pinned_to or "unknown",
-        why=vmim.metadata.annotations.why or None,
+        why=brief(vmim.metadata.annotations.why, RECORDED) or None,
         outcome=outcome,
         ended_at=ended or scene.now,
         mode=(state.mode or None) if state is not None else None,

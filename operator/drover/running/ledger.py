@@ -14,9 +14,12 @@ from drover.running.actions import ObjectRef, SaveRecords
 from drover.running.names import jitter, report_name
 
 KEPT_ATTEMPTS = 10
+MOST_RETRIES = KEPT_ATTEMPTS - 2
+"""A record always keeps the failures of so many retries, beside a last attempt that did not fail."""
 KEPT_REJECTIONS = 20
 LONGEST_BACKOFF = timedelta(minutes=10)
 REJECTION_HOLDS = timedelta(minutes=10)
+SUCCESS = frozenset({Outcome.SUCCEEDED, Outcome.DONE})
 OPEN = frozenset({Outcome.CANCELLING, Outcome.REJECTING})
 """Its end is wanted and has not come."""
 UNSETTLED = OPEN | {Outcome.SUCCEEDED}
@@ -92,8 +95,20 @@ def _place(ledger: Ledger, contents: Mapping[str, Mapping[str, Record]]) -> str:
 def with_attempt(record: Record, attempt: Attempt) -> Record:
     """The record after an attempt began to end or ended: the attempt's outcome becomes the VM's."""
     others = [a for a in record.attempts if a.number != attempt.number]
-    attempts = sorted([*others, attempt], key=lambda a: a.number)[-KEPT_ATTEMPTS:]
-    return record.model_copy(update={"attempts": tuple(attempts), "outcome": attempts[-1].outcome})
+    attempts = _kept(sorted([*others, attempt], key=lambda a: a.number))
+    return record.model_copy(update={"attempts": attempts, "outcome": attempts[-1].outcome})
+
+
+def _kept(attempts: list[Attempt]) -> tuple[Attempt, ...]:
+    """What fits a record: first what was before the last success goes, then what spent no retry, then the oldest. The
+    last one stays: it says what the next one's number is."""
+    success = max((n for n, each in enumerate(attempts) if each.outcome in SUCCESS), default=0)
+    order = sorted(
+        range(len(attempts) - 1),
+        key=lambda n: (n >= success, n == success or attempts[n].outcome is Outcome.FAILED, n),
+    )
+    gone = set(order[: max(0, len(attempts) - KEPT_ATTEMPTS)])
+    return tuple(each for n, each in enumerate(attempts) if n not in gone)
 
 
 def with_rejection(record: Record, target: RejectedTarget) -> Record:
@@ -134,7 +149,8 @@ def failures(record: Record | None, fingerprint: str) -> int:
 
 
 def retries_spent(record: Record | None, fingerprint: str, policy: FailurePolicy) -> bool:
-    return failures(record, fingerprint) > policy.retries
+    """Whether no further attempt may follow. More than a record keeps are not counted, and not made."""
+    return failures(record, fingerprint) > min(policy.retries, MOST_RETRIES)
 
 
 def backoff_until(record: Record | None, policy: FailurePolicy) -> datetime | None:
@@ -159,7 +175,7 @@ def backoff_until(record: Record | None, policy: FailurePolicy) -> datetime | No
 def _since_success(record: Record) -> list[Attempt]:
     recent: list[Attempt] = []
     for attempt in reversed(record.attempts):
-        if attempt.outcome in (Outcome.SUCCEEDED, Outcome.DONE):
+        if attempt.outcome in SUCCESS:
             break
         recent.append(attempt)
     return recent

@@ -18,7 +18,7 @@ from drover.running.actions import Action, EnsurePlan, SetFinalizer
 from drover.running.conditions import ACTIVE, SETTLED, STUCK, Trio, condition, settle, trio
 from drover.running.nodes import Standing, ended, name_taken, owned_plan_name, owns, reference, run_id
 from drover.running.preflight import brief, finding
-from drover.running.status import STUCK_AFTER, since
+from drover.running.status import FINDINGS_BYTES, MAX_FINDINGS, STUCK_AFTER, since, within
 
 TRIOS: Mapping[MaintenancePhase, Trio] = {
     MaintenancePhase.PREPARING: ACTIVE,
@@ -58,6 +58,8 @@ class Scene:
     """Whether a plan of somebody else has the name of ours."""
     in_flight: bool
     """Whether a migration of the owned plan is in flight."""
+    hold: preflight.Hold | None
+    """Why nothing in the cluster may start."""
     refusals: tuple[Finding, ...]
     """Writes for it that the API server refused."""
     left: tuple[str, ...]
@@ -118,6 +120,7 @@ def scene(
         standing=standing,
         taken=name_taken(maintenance, snapshot),
         in_flight=flying,
+        hold=preflight.cluster_hold(snapshot),
         refusals=tuple(preflight.refusals(_keys(maintenance), snapshot)),
         left=tuple(sorted(f"{v.metadata.namespace}/{v.metadata.name}" for v in on_nodes({name}, index))),
     )
@@ -225,6 +228,7 @@ def _render(scene: Scene, now: datetime) -> MaintenanceStatus:
     maintenance, plan = scene.maintenance, scene.plan_status
     previous, generation = maintenance.status, maintenance.metadata.generation
     verdict = _verdict(scene)
+    found = verdict.findings or (plan.findings if plan is not None else ())
     waiting = since(verdict.waiting, previous.waiting, now) if verdict.waiting is not None else None
     return MaintenanceStatus(
         observed_generation=generation,
@@ -236,7 +240,7 @@ def _render(scene: Scene, now: datetime) -> MaintenanceStatus:
         conditions=settle(_conditions(scene, verdict, waiting, now), previous.conditions, generation, now),
         summary=plan.summary if plan is not None else None,
         progress_percent=plan.progress_percent if plan is not None else None,
-        findings=(*scene.refusals, *(verdict.findings or (plan.findings if plan is not None else ())))[:50],
+        findings=within((*scene.refusals, *found)[:MAX_FINDINGS], FINDINGS_BYTES),
         waiting=waiting,
     )
 
@@ -245,7 +249,7 @@ def _node_before(scene: Scene, previous: MaintenanceStatus) -> NodeBefore | None
     was = before(scene.node) if scene.node is not None else None
     if was is None or was.uid != scene.maintenance.uid:
         return previous.node
-    return NodeBefore(unschedulable=was.unschedulable, since=was.since, by=was.by)
+    return NodeBefore(unschedulable=was.unschedulable, since=brief(was.since, 128), by=brief(was.by, 512))
 
 
 def _verdict(scene: Scene) -> Verdict:
@@ -255,6 +259,8 @@ def _verdict(scene: Scene) -> Verdict:
         if _given_back(scene):
             return Verdict(MaintenancePhase.WITHDRAWN, Reason.UNDONE, f"{name} is as it was")
         return Verdict(MaintenancePhase.ENDING, Reason.UNDOING, f"migrations are cancelled, then {name} is given back")
+    if scene.plan_status is None and scene.hold is not None and not scene.held:
+        return _held(scene.hold)
     refused = _refused(scene)
     if refused is not None:
         return refused
@@ -276,6 +282,14 @@ def _refused(scene: Scene) -> Verdict | None:
         message = f"{name} is the last node that KubeVirt can use: its VMs would have nowhere to go"
         return _blocked(Reason.LAST_NODE, FindingReason.LAST_NODE, message, "end another maintenance or add a node")
     return None
+
+
+def _held(hold: preflight.Hold) -> Verdict:
+    """Nothing begins while KubeVirt is not there, or while we do not know what is."""
+    about, waiting = FindingReason.KUBEVIRT_UNAVAILABLE, hold.waiting
+    found = finding("Blocker", about, waiting.message, waiting.suggestion or "")
+    absent = hold.reason is Reason.KUBEVIRT_UNAVAILABLE
+    return Verdict(MaintenancePhase.HELD, hold.reason, waiting.message, (found,) if absent else (), waiting)
 
 
 def _blocked(reason: Reason, about: FindingReason, message: str, fix: str) -> Verdict:

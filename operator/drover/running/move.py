@@ -97,15 +97,8 @@ def observe(case: Case, view: View, planned: Assignment | None, snapshot: Snapsh
     """The move as it stands, without a word on why it waits."""
     last = case.record.attempts[-1] if case.record and case.record.attempts else None
     step = step_of(case)
-    base = Move(
-        uid=case.uid,
-        namespace=case.namespace,
-        name=case.name,
-        step=step,
-        source=case.vmi.node if case.vmi is not None else (last.source if last else ""),
-        attempt=case.attempts,
-        error=_error(last),
-    )
+    source = case.vmi.node if case.vmi is not None else (last.source if last else "")
+    base = Move(case.uid, case.namespace, case.name, step, source, attempt=case.attempts, error=_error(last))
     if case.vmim is not None and (case.in_flight or step == "Verifying"):
         return _flying(base, case, queued_since(case, view), snapshot, index)
     if last is not None and step in ("Verifying", "Done", "Failed"):

@@ -10,7 +10,7 @@ from datetime import datetime
 from drover.api.maintenance import NodeMaintenance
 from drover.api.plan import MigrationPlan
 from drover.api.shared import FINALIZER
-from drover.facts.node import Node, before
+from drover.facts.node import Before, Node, before
 from drover.facts.snapshot import Snapshot
 from drover.running.actions import ObjectRef
 from drover.running.names import DEFAULT_RUN
@@ -77,13 +77,14 @@ class Standing:
 
     `admitted` maintenances by UID: those that may hold their node. `last_node`: those refused because no other node
     would be left for KubeVirt. `taken`: nodes nobody may be sent to, with the object that empties them. `cordons`:
-    nodes that must be cordoned, with who wants it first.
+    nodes that must be cordoned, with who wants it first. `marks`: what the nodes we have cordoned were like before.
     """
 
     admitted: frozenset[str]
     last_node: frozenset[str]
     taken: Mapping[str, str]
     cordons: Mapping[str, ObjectRef]
+    marks: Mapping[str, Before]
 
 
 def stand(snapshot: Snapshot, undoing: frozenset[str]) -> Standing:
@@ -95,7 +96,8 @@ def stand(snapshot: Snapshot, undoing: frozenset[str]) -> Standing:
     for node, thing in (*_undone_last(snapshot, undoing), *_cordoned(snapshot, admitted, undoing)):
         if _may_take(thing, node, snapshot):
             cordons.setdefault(node, reference(thing))
-    return Standing(admitted, last, taken, cordons)
+    marks = {node.name: was for node in snapshot.nodes.values() if (was := before(node)) is not None}
+    return Standing(admitted, last, taken, cordons, marks)
 
 
 def _admit(snapshot: Snapshot, taken: dict[str, str]) -> tuple[frozenset[str], frozenset[str]]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from drover.api.plan import MigrationPlan
 from drover.api.reasons import FindingReason, Reason, WaitReason
 from drover.api.shared import Finding, Severity, Waiting
+from drover.facts.kubevirt import KubeVirt
 from drover.facts.snapshot import Snapshot
 from drover.planning.candidates import kubevirt_nodes, max_nodes, resolve_nodes, select, unmatched
 from drover.running.slots import Allowed
@@ -44,33 +45,41 @@ def _hold(reason: Reason, wait: WaitReason, message: str, suggestion: str) -> Ho
 
 def cluster_hold(snapshot: Snapshot) -> Hold | None:
     """Why nothing in the cluster may start: KubeVirt is not there or changing, or what we know is too old."""
+    return _unavailable(snapshot) or _stale(snapshot) or _upgrading(snapshot.kubevirt)
+
+
+def _unavailable(snapshot: Snapshot) -> Hold | None:
     missing = sorted(snapshot.absent & {"vmis", "vmims", "kubevirts"})
-    if missing or (snapshot.kubevirt is None and "kubevirts" not in snapshot.stale):
-        what = f"the API server does not serve {', '.join(missing)}" if missing else "there is no KubeVirt object"
-        return _hold(
-            Reason.KUBEVIRT_UNAVAILABLE,
-            WaitReason.KUBEVIRT_UNAVAILABLE,
-            f"KubeVirt is not installed: {what}",
-            "install KubeVirt; Drover goes on by itself",
-        )
-    if snapshot.stale:
-        return _hold(
-            Reason.SNAPSHOT_STALE,
-            WaitReason.SNAPSHOT_STALE,
-            f"nothing was heard from the API server about {', '.join(sorted(snapshot.stale))}",
-            "see whether the API server is well and whether Drover may list and watch these resources",
-        )
-    kubevirt = snapshot.kubevirt
-    assert kubevirt is not None
-    if kubevirt.upgrading:
-        return _hold(
-            Reason.KUBEVIRT_UPGRADING,
-            WaitReason.KUBEVIRT_UPGRADING,
-            f"KubeVirt goes from {kubevirt.status.observed_kube_virt_version} to "
-            f"{kubevirt.status.target_kube_virt_version}; migrations between old and new handlers can hang",
-            "wait until its upgrade has ended",
-        )
-    return None
+    if not missing and (snapshot.kubevirt is not None or "kubevirts" in snapshot.stale):
+        return None
+    what = f"the API server does not serve {', '.join(missing)}" if missing else "there is no KubeVirt object"
+    message = f"KubeVirt is not installed: {what}"
+    fix = "install KubeVirt; Drover goes on by itself"
+    return _hold(Reason.KUBEVIRT_UNAVAILABLE, WaitReason.KUBEVIRT_UNAVAILABLE, message, fix)
+
+
+def _stale(snapshot: Snapshot) -> Hold | None:
+    if not snapshot.stale:
+        return None
+    message = f"nothing was heard from the API server about {', '.join(sorted(snapshot.stale))}"
+    fix = "see whether the API server is well and whether Drover may list and watch these resources"
+    return _hold(Reason.SNAPSHOT_STALE, WaitReason.SNAPSHOT_STALE, message, fix)
+
+
+def _upgrading(kubevirt: KubeVirt | None) -> Hold | None:
+    if kubevirt is None or not kubevirt.upgrading:
+        return None
+    versions = f"{kubevirt.status.observed_kube_virt_version} to {kubevirt.status.target_kube_virt_version}"
+    message = f"KubeVirt goes from {versions}; migrations between old and new handlers can hang"
+    return _hold(Reason.KUBEVIRT_UPGRADING, WaitReason.KUBEVIRT_UPGRADING, message, "wait until its upgrade has ended")
+
+
+def no_kubevirt(snapshot: Snapshot) -> Finding | None:
+    """That KubeVirt is not there, as a finding."""
+    hold = _unavailable(snapshot)
+    if hold is None:
+        return None
+    return finding("Blocker", FindingReason.KUBEVIRT_UNAVAILABLE, hold.waiting.message, hold.waiting.suggestion or "")
 
 
 def cannot_pin(snapshot: Snapshot) -> Finding | None:
@@ -88,7 +97,7 @@ def cannot_pin(snapshot: Snapshot) -> Finding | None:
 def blockers(view: View, snapshot: Snapshot) -> list[Finding]:
     """Findings that keep the run from starting."""
     evacuate = view.plan.spec.evacuate
-    result = [cannot_pin(snapshot)]
+    result = [no_kubevirt(snapshot), cannot_pin(snapshot)]
     if evacuate is not None and view.run is None:
         result += [_missing_nodes(view), _too_many_nodes(view, snapshot)]
     result += [_no_targets(view.plan, snapshot), _nothing_selected(view, snapshot)]

@@ -5,10 +5,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import accumulate
+from typing import TypeVar
 
 from drover.api.plan import MAX_LISTED, PlanStatus, ProposalStatus, Run, Summary, VMStatus
 from drover.api.reasons import FindingReason, PlanPhase, Reason
-from drover.api.shared import Condition, Finding, Waiting
+from drover.api.shared import Condition, Finding, Model, Waiting
 from drover.planning.proposal import Proposal
 from drover.running import progress
 from drover.running.conditions import ACTIVE, SETTLED, STUCK, Trio, condition, settle, trio
@@ -16,7 +18,12 @@ from drover.running.move import Move
 from drover.running.preflight import Hold, brief
 from drover.running.views import View
 
+T = TypeVar("T", bound=Model)
 STUCK_AFTER = timedelta(minutes=10)
+MAX_FINDINGS = 50
+FINDINGS_BYTES = 64 << 10
+LISTED_BYTES = 128 << 10
+"""Findings and VMs with the longest names and messages there can be leave a status below 256 KiB."""
 TRIOS: Mapping[PlanPhase, Trio] = {
     PlanPhase.PLANNING: ACTIVE,
     PlanPhase.REHEARSED: SETTLED,
@@ -83,7 +90,7 @@ def render(facts: Facts, now: datetime) -> PlanStatus:
         progress_percent=percent,
         last_progress_time=_progressed(facts, percent, summary, now),
         proposal=_proposal(facts, previous, now),
-        findings=tuple(found[:50]),
+        findings=within(found[:MAX_FINDINGS], FINDINGS_BYTES),
         waiting=waiting,
         virtual_machines=listed,
     )
@@ -229,7 +236,14 @@ def _listed(moves: Sequence[Move], previous: PlanStatus, now: datetime) -> tuple
     """The first 100: running, then blocked and failed, then waiting, then done."""
     before = {(vm.namespace, vm.name): vm.waiting for vm in previous.virtual_machines if vm.waiting is not None}
     ordered = sorted(moves, key=lambda move: (1 if progress.is_blocked(move) else _RANK[move.step], move.key))
-    return tuple(_vm(move, before.get((move.namespace, move.name)), now) for move in ordered[:MAX_LISTED])
+    listed = [_vm(move, before.get((move.namespace, move.name)), now) for move in ordered[:MAX_LISTED]]
+    return within(listed, LISTED_BYTES)
+
+
+def within(things: Sequence[T], budget: int) -> tuple[T, ...]:
+    """As many of them, from the first on, as fit so many bytes of JSON."""
+    sizes = accumulate(len(thing.model_dump_json(by_alias=True, exclude_none=True).encode()) for thing in things)
+    return tuple(thing for thing, size in zip(things, sizes, strict=True) if size <= budget)
 
 
 def _vm(move: Move, before: Waiting | None, now: datetime) -> VMStatus:
@@ -251,6 +265,6 @@ def _vm(move: Move, before: Waiting | None, now: datetime) -> VMStatus:
 
 
 def _short(waiting: Waiting) -> Waiting:
-    """A hundred VMs must fit a status of 256 KiB."""
+    """A hundred VMs have to share a status."""
     suggestion = brief(waiting.suggestion, 200) if waiting.suggestion else None
     return waiting.model_copy(update={"message": brief(waiting.message, 400), "suggestion": suggestion})

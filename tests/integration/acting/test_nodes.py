@@ -56,7 +56,7 @@ async def test_the_cordon_and_what_was_before_are_one_write(
     await nodes.cordon(Cordon(node, maintenance, MARK), hands)
     after = read(kinds, node)
     assert after["spec"]["unschedulable"] is True
-    assert after["metadata"]["annotations"][BEFORE] == MARK
+    assert json.loads(after["metadata"]["annotations"][BEFORE]) == json.loads(MARK)
     ours = [entry for entry in after["metadata"]["managedFields"] if entry["manager"] == "drover"]
     assert len(ours) == 1, "one write by us"
     assert not any(entry["manager"] == "drover" for entry in before)
@@ -65,13 +65,15 @@ async def test_the_cordon_and_what_was_before_are_one_write(
     assert seen.cordoned
 
 
-async def test_a_mark_that_is_there_is_left_as_it_is(
+async def test_what_a_mark_remembers_is_kept_when_another_takes_the_node(
     kinds: Cluster, hands: Hands, node: str, maintenance: ObjectRef
 ) -> None:
     kinds.kubectl("annotate", "node", node, f"{BEFORE}={MARK}")
     await look(hands)
-    await nodes.cordon(Cordon(node, maintenance, '{"another": "mark"}'), hands)
-    assert read(kinds, node)["metadata"]["annotations"][BEFORE] == MARK
+    theirs = {"unschedulable": True, "since": "later", "by": "second", "uid": "second-uid"}
+    await nodes.cordon(Cordon(node, maintenance, json.dumps(theirs)), hands)
+    kept = {key: json.loads(MARK)[key] for key in ("unschedulable", "since")}
+    assert json.loads(read(kinds, node)["metadata"]["annotations"][BEFORE]) == {**theirs, **kept}
 
 
 @pytest.mark.parametrize("unschedulable", [True, False])

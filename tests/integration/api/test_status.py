@@ -58,7 +58,7 @@ KINDS = pytest.mark.parametrize(
             REPORTS,
             report(),
             REPORT_STATUS,
-            {"PLAN": "move", "RUN": "1", "VMS": "500", "FAILED": "7", "AGE": AGE},
+            {"PLAN": "move", "RUN": "1", "VMS": "100", "FAILED": "7", "AGE": AGE},
             id="MigrationReport",
         ),
     ],
