@@ -9,7 +9,7 @@ from drover.api.reasons import WaitReason
 from drover.api.shared import FailurePolicy, Waiting
 from drover.facts.kubevirt import HOSTNAME, VMI
 from drover.facts.snapshot import Refusal
-from drover.planning.proposal import Assignment, Proposal, nodes_mark
+from drover.planning.proposal import Assignment, Proposal
 from drover.running import ledger
 from drover.running.actions import ObjectRef, StartMigration
 from drover.running.move import Move, observe
@@ -216,7 +216,7 @@ def _another_may_do(c: Candidate, target: str) -> bool:
     if target not in ledger.failed_targets(c.case.record):
         return False
     mark = c.proposal.nodes if c.proposal is not None else ""
-    return bool(mark) and mark != nodes_mark(c.round.snapshot)
+    return bool(mark) and mark != c.round.nodes_mark
 
 
 def _cluster_limit(c: Candidate) -> Waiting | None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from drover.facts.index import Index
 from drover.facts.snapshot import Snapshot
 from drover.planning.fleet import class_of
-from drover.planning.proposal import static_homes
+from drover.planning.proposal import nodes_mark, static_homes
 from drover.planning.vmclass import VMClass
 from drover.running.actions import ObjectRef
 from drover.running.names import digest
@@ -27,6 +27,7 @@ class Round:
     taken: Mapping[str, str]
     claimed: dict[str, ObjectRef] = field(default_factory=dict)
     wake: list[datetime] = field(default_factory=list)
+    _nodes_mark: str = ""
     _fingerprints: dict[VMClass | None, str] = field(default_factory=dict)
 
     def past(self, limit: datetime) -> bool:
@@ -35,6 +36,12 @@ class Round:
             return True
         self.wake.append(limit)
         return False
+
+    @property
+    def nodes_mark(self) -> str:
+        """As it stands on a proposal that was computed on these nodes."""
+        self._nodes_mark = self._nodes_mark or nodes_mark(self.snapshot)
+        return self._nodes_mark
 
     def fingerprint(self, case: Case) -> str:
         """Of what the VM asks and of the nodes that could take it but for their room: a change is new hope."""

@@ -4,10 +4,13 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from drover.api.plan import MigrationPlan, PlanSpec
 from drover.api.report import MigrationReport
 from drover.api.shared import FINALIZER
 from drover.facts.kubevirt import VMIM
+from drover.facts.node import before, remembered
 from drover.facts.snapshot import Refusal, Snapshot
 from drover.facts.wire import Key
 from drover.planning.proposal import Proposals, propose
@@ -54,13 +57,13 @@ class Operator:
     def catch_up(self, resources: Iterable[str] = RESOURCES, *, relisted: bool = False) -> None:
         """See what happened. A relist tells that a migration is gone, a watch also how it was when it went."""
         for resource in resources:
-            before = self.seen[resource]
+            known = self.seen[resource]
             self.seen[resource] = dict(self.api.objects[resource])
             if resource == "vmims":
-                self._bury(before, relisted)
+                self._bury(known, relisted)
 
-    def _bury(self, before: dict[Key, VMIM], relisted: bool) -> None:
-        for key, vmim in before.items():
+    def _bury(self, known: dict[Key, VMIM], relisted: bool) -> None:
+        for key, vmim in known.items():
             now = self.seen["vmims"].get(key)
             if vmim.plan_uid and (now is None or now.uid != vmim.uid):
                 self.gone[key] = vmim if relisted else self.api.tombs[vmim.uid]
@@ -187,8 +190,10 @@ class Operator:
             self.check_uncordon(action, node)
             fields = {"spec__unschedulable": action.unschedulable, "metadata__annotations__before": ""}
         else:
-            mark = node.metadata.annotations.before or action.before
-            fields = {"spec__unschedulable": True, "metadata__annotations__before": mark}
+            mark, was = remembered(action.before), before(node)
+            if was is not None:
+                mark = msgspec.structs.replace(mark, unschedulable=was.unschedulable, since=was.since)
+            fields = {"spec__unschedulable": True, "metadata__annotations__before": msgspec.json.encode(mark).decode()}
             self.check_cordon(action, node)
         self._see("nodes", self.api.change("nodes", node, **fields))
 
