@@ -41,7 +41,8 @@ class HighestVersionWins(RuleBasedStateMachine):
     def hear(self, name: str, version: int, there: bool) -> None:
         known, was_there = self.model[name]
         if version > known or (version == known and was_there):
-            self.model[name] = (version, there)
+            # What a list did not show as of its version cannot have been written before that.
+            self.model[name] = (version if there else max(version, self.listed), there)
 
     def check_wake(self, before: dict[str, int], said: bool, anyway: bool = False) -> None:
         after = self.present()
