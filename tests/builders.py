@@ -449,15 +449,16 @@ class ClusterBuilder:
         self._stale: frozenset[str] = frozenset()
         self._absent: frozenset[str] = frozenset()
         self._crd: CRD | None = a_crd()
+        self._kubevirts = [a_kubevirt()]
 
     def knows(self, *reports: MigrationReport) -> Self:
         """These reports were written."""
         self.reports += reports
         return self
 
-    def refused(self, key: str, reason: str = "Forbidden", message: str = "no", *, when: datetime = NOW) -> Self:
-        """A write was refused."""
-        self.refusals[key] = Refusal(key, reason, message, when)
+    def refused(self, key: str, reason: str = "Forbidden", message: str = "no", *, tries: int = 1) -> Self:
+        """A write was refused now, so many times in a row."""
+        self.refusals[key] = Refusal(key, reason, message, NOW, tries)
         return self
 
     def lost(self, *vmims: VMIMBuilder) -> Self:
@@ -473,6 +474,11 @@ class ClusterBuilder:
         self._absent = frozenset(resources)
         return self
 
+    def without_kubevirt(self) -> Self:
+        """Its kinds are served, and there is no object KubeVirt."""
+        self._kubevirts = []
+        return self
+
     def pinning(self, crd: CRD | None) -> Self:
         self._crd = crd
         return self
@@ -480,7 +486,7 @@ class ClusterBuilder:
     def snapshot(self) -> Snapshot:
         """The cluster as a round sees it."""
         pods = [pod for vmi in self._all(VMIBuilder) for pod in vmi.pods] + self._all(PodBuilder)
-        kubevirts = self._all(KubeVirtBuilder) or ([] if "kubevirts" in self._absent else [a_kubevirt()])
+        kubevirts = self._all(KubeVirtBuilder) or ([] if "kubevirts" in self._absent else self._kubevirts)
         return Snapshot(
             nodes=_by_key(each.build() for each in self._all(NodeBuilder)),
             pods=_by_key(each.build() for each in pods),

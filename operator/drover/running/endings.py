@@ -27,6 +27,7 @@ STALLED_AFTER = timedelta(minutes=2)
 """KubeVirt has no time-out for a migration without a target pod (migration.go, phase Pending): this one is ours."""
 RECORDED = 300
 """Characters of an error that are kept: many records share a report."""
+UNKNOWN = "unknown"
 NO_REASON = "KubeVirt gave no reason; the Events of the migration may"
 
 
@@ -174,13 +175,14 @@ def _stalled(scene: Scene, vmim: VMIM) -> str | None:
 
 def _attempt(scene: Scene, vmim: VMIM, outcome: Outcome, error: str | None) -> Attempt:
     case, state = scene.case, move.state_of(scene.case)
+    target = towards(vmim, scene.round.snapshot, scene.round.index)
     ended = next((t for phase in FINAL if (t := vmim.entered(phase)) is not None), None)
     return Attempt(
         number=vmim.attempt,
         migration=vmim.name,
         uid=vmim.uid,
-        source=move.source_of(case) or "unknown",
-        target=towards(vmim, scene.round.snapshot, scene.round.index) or vmim.pinned_to or "unknown",
+        source=move.source_of(case, target) or UNKNOWN,
+        target=target or vmim.pinned_to or UNKNOWN,
         why=brief(vmim.metadata.annotations.why, RECORDED) or None,
         outcome=outcome,
         ended_at=ended or scene.now,

@@ -127,10 +127,11 @@ def queued_since(case: Case, view: View) -> datetime | None:
 def _flying(base: Move, case: Case, queued: datetime | None, snapshot: Snapshot, index: Index) -> Move:
     vmim, state = case.vmim, state_of(case)
     assert vmim is not None
+    target = towards(vmim, snapshot, index)
     return replace(
         base,
-        source=source_of(case),
-        target=towards(vmim, snapshot, index),
+        source=source_of(case, target),
+        target=target,
         why=vmim.metadata.annotations.why,
         vmim=vmim.name,
         steps=steps_of(vmim, state, queued),
@@ -138,12 +139,15 @@ def _flying(base: Move, case: Case, queued: datetime | None, snapshot: Snapshot,
     )
 
 
-def source_of(case: Case) -> str:
-    """The node the case's migration leaves: its state says so after hand-off, before that it is where the VMI is."""
+def source_of(case: Case, target: str) -> str:
+    """The node the case's migration leaves: its state says so after hand-off, before that it is where the VMI is.
+
+    The empty string if nobody knows any more: the guest is on the target, and the state is another migration's by now.
+    """
     state = state_of(case)
     if state is not None and state.source_node:
         return state.source_node
-    return case.vmi.node if case.vmi is not None else ""
+    return case.vmi.node if case.vmi is not None and case.vmi.node != target else ""
 
 
 def _landed(base: Move, last: Attempt) -> Move:
