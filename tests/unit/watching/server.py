@@ -168,7 +168,7 @@ def a_kubeconfig(directory: Path, url: str, **user: Any) -> str:
     return str(path)
 
 
-async def eventually(holds: Callable[[], bool], within: float = 5.0) -> None:
+async def eventually(holds: Callable[[], bool], within: float = 30.0) -> None:
     """Wait for something to become true.
 
     Raises:
