@@ -14,6 +14,7 @@ from tests.builders import NOW, a_plan, at
 
 NEVER: dict[str, datetime] = {}
 MIGRATING, SUCCEEDED = PlanPhase.MIGRATING, PlanPhase.SUCCEEDED
+REHEARSED = PlanPhase.REHEARSED
 
 
 def asked(before: PlanStatus, after: PlanStatus, written: dict[str, datetime]) -> Due:
@@ -51,6 +52,28 @@ def test_a_status_is_written(
 ) -> None:
     result = asked(before, after, {"p-uid": last} if last is not None else NEVER)
     assert ([status for _, status in result.now], result.later) == ([after] if writes else [], later)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "last", "writes", "later"),
+    [
+        (REHEARSED, REHEARSED, at(-29), False, at(1)),
+        (REHEARSED, REHEARSED, at(-30), True, None),
+        (MIGRATING, REHEARSED, at(-2), True, None),
+        (REHEARSED, PlanPhase.HELD, at(-2), True, None),
+    ],
+    ids=["not yet", "every half minute", "when it is new", "when it is none any more"],
+)
+def test_a_dry_run_keeps_current_in_its_own_time(
+    before: PlanPhase, after: PlanPhase, last: datetime, writes: bool, later: datetime | None
+) -> None:
+    result = asked(said(before), said(after, progress_percent=7), {"p-uid": last})
+    assert (bool(result.now), result.later) == (writes, later)
+
+
+def test_a_dry_run_answers_at_once_when_its_spec_was_changed() -> None:
+    result = asked(said(REHEARSED), said(REHEARSED, observed_generation=2), {"p-uid": at(-2)})
+    assert len(result.now) == 1
 
 
 def test_an_object_that_is_gone_gets_no_status() -> None:

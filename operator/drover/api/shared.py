@@ -27,6 +27,8 @@ GROUP = "drover.dev"
 VERSION = "v1alpha1"
 API_VERSION: Final = "drover.dev/v1alpha1"
 FINALIZER = "drover.dev/cleanup"
+MOST_RETRIES = 8
+"""A record keeps the last ten attempts, and retries are counted in it."""
 
 Mode = Literal["Execute", "DryRun"]
 Intent = Literal["Active", "Withdrawn"]
@@ -208,7 +210,7 @@ class Limits(Model):
 class FailurePolicy(Model):
     """What follows a failed migration."""
 
-    retries: Annotated[int, Field(ge=0, le=100)] = 2
+    retries: Annotated[int, Field(ge=0, le=MOST_RETRIES)] = 2
     """How often a VM is tried again, on another target where there is one. Scheduler rejections and other people's
     cancels do not count."""
     backoff: Duration = "20s"

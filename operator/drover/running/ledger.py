@@ -6,16 +6,15 @@ from datetime import datetime, timedelta
 
 from drover.api.reasons import Outcome
 from drover.api.report import MAX_RECORDS, Attempt, MigrationReport, Record, RejectedTarget
-from drover.api.shared import FailurePolicy
+from drover.api.shared import MOST_RETRIES, FailurePolicy
 from drover.facts.duration import duration
 from drover.facts.kubevirt import VMIM
 from drover.facts.snapshot import Snapshot
 from drover.running.actions import ObjectRef, SaveRecords
 from drover.running.names import jitter, report_name
 
-KEPT_ATTEMPTS = 10
-MOST_RETRIES = KEPT_ATTEMPTS - 2
-"""A record always keeps the failures of so many retries, beside a last attempt that did not fail."""
+KEPT_ATTEMPTS = MOST_RETRIES + 2
+"""A record always keeps the failures of all retries, beside a last attempt that did not fail."""
 KEPT_REJECTIONS = 20
 LONGEST_BACKOFF = timedelta(minutes=10)
 REJECTION_HOLDS = timedelta(minutes=10)
@@ -149,8 +148,8 @@ def failures(record: Record | None, fingerprint: str) -> int:
 
 
 def retries_spent(record: Record | None, fingerprint: str, policy: FailurePolicy) -> bool:
-    """Whether no further attempt may follow. More than a record keeps are not counted, and not made."""
-    return failures(record, fingerprint) > min(policy.retries, MOST_RETRIES)
+    """Whether no further attempt may follow."""
+    return failures(record, fingerprint) > policy.retries
 
 
 def backoff_until(record: Record | None, policy: FailurePolicy) -> datetime | None:

@@ -154,11 +154,24 @@ def test_a_plan_is_done_when_its_last_result_is_on_record() -> None:
     assert (run.finished_at, second.plan().phase) == (at(1), PlanPhase.SUCCEEDED)
 
 
+def test_a_plan_is_not_done_before_the_end_of_a_vm_that_went_is_on_record() -> None:
+    """Nothing is left to move, and a result is still to be written."""
+    cluster = scene().lost(a_vmim("web").of(PLAN).phase("Failed"))
+    first = a_round(cluster)
+    run = first.plan().run
+    assert run is not None
+    assert (run.finished_at, len(first.records)) == (None, 1)
+    run = a_round(cluster.knows(a_report(PLAN, *first.records)), at(1)).plan().run
+    assert run is not None
+    assert run.finished_at == at(1)
+
+
 def test_a_finished_plan_does_nothing_more() -> None:
     """A VM that comes later is not its business; another runID is a run of its own."""
     over = a_plan("p").evacuates("n1").running(finished=at(-60))
     result = a_round(scene(a_vmi("web"), plan=over))
     assert (result.decision.actions, result.plan().phase) == ((), PlanPhase.SUCCEEDED)
+    assert result.plan().virtual_machines == ()
     assert a_round(scene(a_vmi("web"), plan=over.spec(runID="2"))).plan().phase is not PlanPhase.SUCCEEDED
 
 

@@ -221,6 +221,24 @@ def test_what_ends_by_itself_says_when(name: str, until: object) -> None:
     assert (waiting.until, result.decision.wake_at) == (f"{until:%Y-%m-%dT%H:%M:%SZ}", until)
 
 
+def test_an_old_proposal_for_another_source_is_not_acted_on() -> None:
+    """Its plan empties both nodes, and somebody has moved the VM from one to the other."""
+    plan = a_plan("p").evacuates("n1", "n3").running()
+    old = proposed(scene(a_node("n3"), plan=plan))
+    result = a_round(scene(a_node("n3"), a_vmi("web").on("n3"), plan=plan), proposals=old)
+    assert (result.starts, result.waits("web")) == ({}, WaitReason.PLANNING)
+
+
+def test_a_guest_that_is_gone_waits_for_its_pod_and_for_nothing_else() -> None:
+    """Whatever else there is to say of it."""
+    web = a_vmi("web").not_migratable().launcher()
+    web.pods[1].on("n2")
+    plan = a_plan("p").evacuates("n1").running().paused()
+    waiting = a_round(scene(web.set("status.nodeName", "n2"), plan=plan)).vm("web").waiting
+    assert waiting is not None
+    assert waiting.message == "its guest is elsewhere, a pod of it here has not ended"
+
+
 def test_a_paused_plan_lets_the_younger_one_work() -> None:
     assert a_round(paused_elsewhere()).starts == {"web": "n2"}
 

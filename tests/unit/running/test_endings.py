@@ -186,6 +186,14 @@ ENDS: list[tuple[str, Outcome | None, str | None, Callable[[], ClusterBuilder]]]
     ),
     ("it is on record already", None, None, lambda: known(scene(ours("Failed")), Outcome.FAILED, error="known")),
     (
+        "another reason is known later",
+        None,
+        None,
+        lambda: known(
+            state("Failed", failed=True, completed=True, failureReason="late"), Outcome.FAILED, error="known"
+        ),
+    ),
+    (
         "why is known later",
         Outcome.FAILED,
         "late",
