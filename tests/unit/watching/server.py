@@ -86,6 +86,12 @@ class Server:
     async def delete(self, name: str, namespace: str = "") -> None:
         await self._record("DELETED", self.objects.pop((namespace, name)))
 
+    def restore(self, *objects: dict[str, Any], version: int) -> None:
+        """As etcd from a backup: older objects and an older version, and what happened since has not happened."""
+        self.objects = {(each["metadata"].get("namespace", ""), each["metadata"]["name"]): each for each in objects}
+        self.version = version
+        self._events.clear()
+
     async def bookmark(self) -> None:
         await self._record("BOOKMARK", {"metadata": {}})
 
