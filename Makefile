@@ -2,6 +2,8 @@
 PYTHON ?= python3
 RUN := .venv/bin/python
 PYTEST := .venv/bin/python -m pytest
+# Two processes, each with a control plane of its own; a cluster that is named is one for all.
+SPREAD := $(if $(CLUSTER),,-n 2 --dist loadfile --no-loadscope-reorder)
 export OPENBLAS_NUM_THREADS ?= 1
 .DEFAULT_GOAL := help
 .PHONY: help demo test check unit integration e2e crash crds golden bench control-plane requirements clean
@@ -22,16 +24,16 @@ check: .venv/ready ## Format, lint, types, layers, and that generated files are 
 	@$(RUN) manifests/render.py --check
 
 unit: .venv/ready ## Tests without a server, seconds
-	@$(PYTEST) tests/unit -q
+	@$(PYTEST) tests/unit -q -n 2
 
 integration: .venv/ready control-plane ## One component on the real API server
-	@$(PYTEST) tests/integration -q
+	@$(PYTEST) tests/integration -q $(SPREAD)
 
 e2e: .venv/ready control-plane ## The operator as its users run it, a sample of `crash` among it
-	@$(PYTEST) tests/e2e -q
+	@$(PYTEST) tests/e2e -q $(SPREAD)
 
 crash: .venv/ready control-plane ## Kill the operator at every one of its writes, long
-	@$(PYTEST) tests/e2e -q -m crash
+	@$(PYTEST) tests/e2e -q -m crash $(if $(SPREAD),-n 2)
 
 crds: .venv/ready ## Write crds/ and the chart's copy from the models
 	@$(RUN) -m drover.api.crd crds charts/drover/files/crds

@@ -40,6 +40,13 @@ class Program(Component):
             time.sleep(_LOOK)
         return rest
 
+    def memory(self) -> float:
+        """Resident megabytes (10^6 bytes)."""
+        (line,) = (
+            line for line in Path(f"/proc/{self.pid}/status").read_text().splitlines() if line.startswith("VmRSS")
+        )
+        return int(line.split()[1]) * 1024 / 1e6
+
     def stop(self) -> None:
         """SIGTERM, and SIGKILL for what is still there after ten seconds."""
         deadline = time.monotonic() + _ENDS_WITHIN

@@ -61,6 +61,7 @@ def run(console: Console, options: Options) -> bool:
             evidence = Story(cluster, programs).play(shown_on(console, fleet.limits(), options.svg), stages.say)
         checks = judge(evidence)
         stages.say("\n".join(report(evidence, checks, cluster.audit_log is not None)))
+        stages.say(", ".join(f"{each.name}: {each.memory():.0f} MB resident" for each in programs))
         if options.keep:
             with stages.timed("kept"):
                 _keep(stages, cluster, programs)

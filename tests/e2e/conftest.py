@@ -1,22 +1,28 @@
 """One real API server with an audit log and the chart in it, for all end-to-end tests."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import pytest
 
 from controlplane.cluster import Cluster, from_environment
 from tests.clusters import prepare_programs
+from tests.e2e import permissions
 from tests.e2e.installing import Installed, installed
 from tests.e2e.operating import Operator
-from tests.e2e.selecting import note_left_out
 from tests.e2e.staging import Stage
 from virtsim.cluster.client import connect
 from virtsim.crds.install import install
 
 
-def pytest_deselected(items: Sequence[pytest.Item]) -> None:
-    note_left_out(items)
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(permissions.Judge(config))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    permissions.send(session)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -32,11 +38,12 @@ def cluster() -> Iterator[Cluster]:
 
 
 @pytest.fixture(scope="session")
-def installation(cluster: Cluster) -> Iterator[Installed]:
+def installation(cluster: Cluster, pytestconfig: pytest.Config) -> Iterator[Installed]:
     """The chart, and the kinds of a KubeVirt that is to come."""
     asyncio.run(_kubevirt(cluster))
     with installed(cluster) as found:
         yield found
+        pytestconfig.stash[permissions.SEEN] = permissions.seen_in(found)
 
 
 @pytest.fixture(scope="session")

@@ -97,12 +97,6 @@ class Operator:
         except aiohttp.ClientError:
             return 0, ""
 
-    def memory(self) -> float:
-        """Resident megabytes (10^6 bytes)."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        (line,) = (line for line in status.splitlines() if line.startswith("VmRSS"))
-        return int(line.split()[1]) * 1024 / 1e6
-
     def logged(self) -> int:
         """The bytes in its log by now."""
         return self._log.stat().st_size if self._log.exists() else 0

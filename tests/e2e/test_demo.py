@@ -1,6 +1,7 @@
 """`make demo` as its users run it, and what it leaves behind: nothing, also after Ctrl-C, also on a user's cluster."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from controlplane.cluster import Cluster, prepare, start
 
 LIMIT = 120.0
 """Seconds that a demo with warm binaries may take on two cores."""
+MEMORY_MEGABYTES = 180
+"""Of the operator, after it emptied the demo's node."""
 INTERRUPTED = 130
 KINDS = (
     "customresourcedefinitions,namespaces,nodes,clusterroles,clusterrolebindings,"
@@ -125,6 +128,9 @@ def test_it_shows_the_evacuation_checks_its_end_and_leaves_nothing(traces: Path,
     assert processes(traces) == {}
     assert list(traces.iterdir()) == []
     assert str(traces) not in picture.read_text()
+    resident = re.search(r"drover: (\d+) MB resident", output)
+    assert resident is not None
+    assert int(resident[1]) <= MEMORY_MEGABYTES
     assert took < LIMIT, output
 
 
