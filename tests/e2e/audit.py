@@ -46,7 +46,10 @@ class Audit:
         if self._path is None:
             return
         with self._path.open("rb") as log:
-            log.seek(self._from)
+            if self._from:
+                # To the end of the line that was perhaps being written when it was opened.
+                log.seek(self._from - 1)
+                log.readline()
             for line in log:
                 if line.endswith(b"\n"):
                     request = _request(msgspec.json.decode(line), user)
