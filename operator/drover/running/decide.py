@@ -15,10 +15,11 @@ from drover.facts.index import index
 from drover.facts.node import Before
 from drover.facts.snapshot import Snapshot
 from drover.planning.proposal import Goal, Proposal, Proposals
-from drover.running import ledger, maintenance, preflight, slots, status
+from drover.running import ledger, maintenance, maintenance_scene, preflight, slots, status
 from drover.running.actions import Action, Cordon, Decision, SetFinalizer, Tell, Uncordon
-from drover.running.dispatch import backoff, dispatch
+from drover.running.dispatch import dispatch
 from drover.running.endings import Endings, endings
+from drover.running.gates import backoff
 from drover.running.move import Move
 from drover.running.nodes import (
     Standing,
@@ -65,7 +66,7 @@ def decide(snapshot: Snapshot, proposals: Proposals, now: datetime) -> Decision:
         plans[view.plan.name] = said
     maintenances = {}
     for each in maintenances_in_order(snapshot):
-        scene = maintenance.scene(each, snapshot, relations, standing, plans)
+        scene = maintenance_scene.gather(each, snapshot, relations, standing, plans)
         result = maintenance.run(scene, snapshot, now)
         actions += result.actions
         maintenances[each.name] = result.status

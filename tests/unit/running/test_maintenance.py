@@ -9,7 +9,7 @@ from drover.api.maintenance import MaintenanceStatus
 from drover.api.plan import PlanSpec
 from drover.api.reasons import MaintenancePhase, Outcome, PlanPhase
 from drover.running.actions import CancelMigration, Cordon, EnsurePlan, SetFinalizer, StartMigration, Uncordon
-from drover.running.maintenance import FROM_PLAN, TRIOS
+from drover.running.maintenance_status import FROM_PLAN, TRIOS
 from tests.builders import (
     NOW,
     ClusterBuilder,
