@@ -30,8 +30,8 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("drover-operator", description="Plans and runs live migrations of KubeVirt VMs.")
     parser.add_argument("--kubeconfig", help="a kubeconfig file; default: the pod's service account, else $KUBECONFIG")
     parser.add_argument(
-        "--http-host", default="0.0.0.0", help="where probes and metrics are served"
-    )  # probes come from the node
+        "--http-host", default="", help="where probes and metrics are served; default: on all addresses, IPv4 and IPv6"
+    )
     parser.add_argument("--http-port", type=int, default=8080, help="0 takes a free one, which is logged")
     parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
     parser.add_argument("--log-format", default="text", choices=["text", "json"])
@@ -97,7 +97,7 @@ async def serve(options: argparse.Namespace, client: "Client | None" = None) -> 
     handlers = Handlers(loop.deliver, kubeconfig=options.kubeconfig, debug=options.log_level == "debug")
     runner = web.AppRunner(probes(loop, metrics), access_log=None)
     await runner.setup()
-    site = web.TCPSite(runner, options.http_host, options.http_port)
+    site = web.TCPSite(runner, options.http_host or None, options.http_port)
     await site.start()
     log.info("probes and metrics at %s", runner.addresses)
     handlers.start()

@@ -69,7 +69,7 @@ class MaintenanceSpec(Model):
     mode: Mode = "Execute"
     """DryRun answers whether the node could be emptied now and touches nothing."""
     paused: bool = False
-    """Start no further move; what runs finishes, the cordon stays."""
+    """Start no further move; what runs finishes, the cordon stays. Paused before it began, nothing is cordoned."""
     intent: Intent = "Active"
     """Withdrawn ends the maintenance without deleting the object."""
     virtual_machines: MaintenanceVMs | None = None

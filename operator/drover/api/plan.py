@@ -39,7 +39,8 @@ class Evacuate(Model):
     """The nodes, resolved once when the run starts. The VMs on them are followed live until the run is finished."""
     cordon: CordonPolicy = "Require"
     """Require: the nodes must be cordoned. Apply: we cordon them; the cordon stays after success and is restored to
-    what it was when the plan is withdrawn or deleted. Ignore: cordoned or not."""
+    what it was when the plan is withdrawn or deleted; what somebody uncordons after success stays so. Ignore: cordoned
+    or not."""
     max_nodes: Annotated[int, Field(ge=1, le=10_000)] | None = None
     """More nodes than this start nothing. Absent: 20 % of the KubeVirt nodes, at least 1."""
 
@@ -81,7 +82,7 @@ class PlanSpec(Model):
     verify: Verify | None = None
     """When a move counts as done."""
     run_id: Annotated[LabelValue | None, Field(alias="runID")] = None
-    """A finished plan runs again when this changes, and only then."""
+    """A finished plan runs again when this changes, and only then. Absent means `initial`."""
 
 
 class Run(Model):
@@ -186,7 +187,8 @@ class PlanStatus(Model):
     waiting: Waiting | None = None
     """Why the plan as a whole does not move."""
     virtual_machines: Annotated[tuple[VMStatus, ...], Field(max_length=MAX_LISTED)] = ()
-    """At most 100 VMs: running, blocked and failed ones first. All of them are in the MigrationReports."""
+    """At most 100 VMs: running, blocked and failed ones first. Blocked ones beyond that are in the findings, and those
+    that were tried in the MigrationReports."""
 
 
 class MigrationPlan(Model):

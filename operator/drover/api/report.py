@@ -1,4 +1,4 @@
-"""MigrationReport: what became of up to 500 VMs of one run. It has no owner and outlives its plan."""
+"""MigrationReport: what became of up to 100 VMs of one run. It has no owner and outlives its plan."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -7,11 +7,16 @@ from pydantic import ConfigDict, Field
 
 from drover.api.reasons import Outcome
 from drover.api.resource import AGE, Column, Resource
-from drover.api.shared import API_VERSION, Model, ObjectMeta, Steps
+from drover.api.shared import API_VERSION, MOST_RETRIES, Model, ObjectMeta, Steps
 from drover.api.values import Count, Name, ObjectName, Text, Uid, Word, rule, rules
 
 MAX_RECORDS = 100
 """A report is written whole whenever an attempt in it ends: a hundred VMs are some 60 KiB."""
+
+
+KEPT_ATTEMPTS = MOST_RETRIES + 2
+"""A record always keeps the failures of all retries, beside a last attempt that did not fail."""
+KEPT_REJECTIONS = 20
 
 
 class ReportPlan(Model):
@@ -89,14 +94,14 @@ class Record(Model):
     """Of the VirtualMachineInstance."""
     outcome: Outcome
     """Of the last attempt, or of its verification."""
-    attempts: Annotated[tuple[Attempt, ...], Field(max_length=20)] = ()
-    """Its attempts, the last 20."""
-    rejected: Annotated[tuple[RejectedTarget, ...], Field(max_length=50)] = ()
-    """Targets the scheduler refused, the last 50."""
+    attempts: Annotated[tuple[Attempt, ...], Field(max_length=KEPT_ATTEMPTS)] = ()
+    """Its attempts: at most 10, those that failed and the last ones first."""
+    rejected: Annotated[tuple[RejectedTarget, ...], Field(max_length=KEPT_REJECTIONS)] = ()
+    """Targets the scheduler refused, the last 20."""
 
 
 class ReportStatus(Model):
-    """The VMs of the run, or 500 of them."""
+    """The VMs of the run that were tried, or 100 of them."""
 
     vms: Count = 0
     """How many VMs it holds."""

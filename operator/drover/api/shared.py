@@ -17,6 +17,7 @@ from drover.api.values import (
     Namespace,
     ObjectName,
     Reference,
+    ShortDuration,
     Text,
     Word,
     rule,
@@ -213,8 +214,9 @@ class FailurePolicy(Model):
     retries: Annotated[int, Field(ge=0, le=MOST_RETRIES)] = 2
     """How often a VM is tried again, on another target where there is one. Scheduler rejections and other people's
     cancels do not count."""
-    backoff: Duration = "20s"
-    """The wait before the first retry; it doubles with each further one, up to 10 minutes."""
+    backoff: ShortDuration = "20s"
+    """The wait before the first retry, at most 10m; it doubles with each further one, up to 10 minutes, and is up to a
+    quarter shorter or longer, so that VMs do not come back all at once."""
 
 
 class Verify(Model):

@@ -41,18 +41,26 @@ _NAME = in_words(DNS_NAME, "use a name such as worker-1.rack-b: lower-case lette
 _NAMESPACE = in_words(DNS_LABEL, "use the name of a namespace: lower-case letters, digits and '-'")
 _LABEL_VALUE = in_words(LABEL_VALUE, "use a label value: letters, digits, '-', '_' and '.'")
 _LABEL_KEY = in_words(LABEL_KEY, "use a label key such as rack or example.com/rack")
-_DURATION = in_words(
-    DURATION,
-    "use a duration above 0s and of at most 24h, such as 20s, 2m or 1h30m",
-    "duration(self) > duration('0s')",
-    "duration(self) <= duration('24h')",
-)
+
+
+def _a_duration(most: str, examples: str) -> Callable[[dict[str, Any]], None]:
+    return in_words(
+        DURATION,
+        f"use a duration above 0s and of at most {most}, such as {examples}",
+        "duration(self) > duration('0s')",
+        f"duration(self) <= duration('{most}')",
+    )
+
+
+_DURATION = _a_duration("24h", "20s, 2m or 1h30m")
+_SHORT_DURATION = _a_duration("10m", "500ms, 20s or 2m")
 
 Name = Annotated[str, Field(min_length=1, max_length=253, pattern=DNS_NAME, json_schema_extra=_NAME)]
 Namespace = Annotated[str, Field(min_length=1, max_length=63, pattern=DNS_LABEL, json_schema_extra=_NAMESPACE)]
 LabelValue = Annotated[str, Field(max_length=63, pattern=LABEL_VALUE, json_schema_extra=_LABEL_VALUE)]
 LabelKey = Annotated[str, Field(min_length=1, max_length=317, pattern=LABEL_KEY, json_schema_extra=_LABEL_KEY)]
 Duration = Annotated[str, Field(min_length=2, max_length=32, pattern=DURATION, json_schema_extra=_DURATION)]
+ShortDuration = Annotated[str, Field(min_length=2, max_length=32, pattern=DURATION, json_schema_extra=_SHORT_DURATION)]
 Text = Annotated[str, Field(max_length=1024)]
 
 # A status is written by us alone: its strings are bounded, so that the API server can bound its work, and no more.

@@ -151,7 +151,8 @@ def _cordons(snapshot: Snapshot, standing: Standing, now: datetime) -> Iterable[
     for name in sorted({*standing.marks, *standing.cordons}):
         node, was, by = snapshot.node(name), standing.marks.get(name), standing.cordons.get(name)
         if by is None and was is not None:
-            yield Uncordon(name, was.unschedulable)
+            # Who uncordoned it meanwhile wants it so, whatever it was like before us.
+            yield Uncordon(name, was.unschedulable and (node is None or node.cordoned))
         elif node is not None and by is not None and (was is None or was.uid != by.uid or not node.cordoned):
             # The mark goes to who holds the node now, and still says what it was like before the first of us.
             first = was or Before(unschedulable=node.cordoned, since=f"{now:%Y-%m-%dT%H:%M:%SZ}", by="", uid="")

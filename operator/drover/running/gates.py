@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from drover.api.reasons import WaitReason
+from drover.api.reasons import Reason, WaitReason
 from drover.api.shared import FailurePolicy, Waiting
 from drover.facts.kubevirt import VMI
 from drover.facts.snapshot import Refusal
@@ -112,7 +112,12 @@ def _not_migratable(c: Candidate) -> Waiting | None:
 
 
 def _held(c: Candidate) -> Waiting | None:
-    return c.hold.waiting if c.hold is not None else None
+    """What holds the whole plan. A rehearsal or a pause does not hide that a VM fits nowhere: that is what is asked."""
+    if c.hold is None:
+        return None
+    if c.hold.reason in (Reason.DRY_RUN_COMPUTED, Reason.PAUSED):
+        return _fits_nowhere(c) or c.hold.waiting
+    return c.hold.waiting
 
 
 def _awaits_cordon(c: Candidate) -> Waiting | None:
@@ -180,9 +185,13 @@ def _unplaced(c: Candidate) -> Waiting | None:
         return wait(WaitReason.PLANNING, "its target is being computed")
     if c.planned is not None:
         return None
-    refused = c.proposal.refused.get(c.case.uid)
+    return _fits_nowhere(c) or wait(WaitReason.PLANNING, "its target is being computed")
+
+
+def _fits_nowhere(c: Candidate) -> Waiting | None:
+    refused = c.proposal.refused.get(c.case.uid) if c.proposal is not None else None
     if refused is None:
-        return wait(WaitReason.PLANNING, "its target is being computed")
+        return None
     release = ledger.next_release(c.case.record, c.round.now)
     if release is not None:
         c.round.wake.append(release)

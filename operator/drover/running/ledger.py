@@ -5,17 +5,22 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from drover.api.reasons import Outcome
-from drover.api.report import MAX_RECORDS, Attempt, MigrationReport, Record, RejectedTarget
-from drover.api.shared import MOST_RETRIES, FailurePolicy
+from drover.api.report import (
+    KEPT_ATTEMPTS,
+    KEPT_REJECTIONS,
+    MAX_RECORDS,
+    Attempt,
+    MigrationReport,
+    Record,
+    RejectedTarget,
+)
+from drover.api.shared import FailurePolicy
 from drover.facts.duration import duration
 from drover.facts.kubevirt import VMIM
 from drover.facts.snapshot import Snapshot
 from drover.running.actions import ObjectRef, SaveRecords
 from drover.running.names import jitter, report_name
 
-KEPT_ATTEMPTS = MOST_RETRIES + 2
-"""A record always keeps the failures of all retries, beside a last attempt that did not fail."""
-KEPT_REJECTIONS = 20
 LONGEST_BACKOFF = timedelta(minutes=10)
 REJECTION_HOLDS = timedelta(minutes=10)
 SUCCESS = frozenset({Outcome.SUCCEEDED, Outcome.DONE})

@@ -170,10 +170,18 @@ def _emptied_by_plans(snapshot: Snapshot) -> dict[str, str]:
 
 
 def _cordoned_by_plans(snapshot: Snapshot, undoing: frozenset[str]) -> Iterable[tuple[str, MigrationPlan]]:
-    """Nodes whose plan applies the cordon: from the start of its run until it is undone, also after success."""
+    """Nodes whose plan applies the cordon: from the start of its run until it is undone, also after success. After
+    success a node that somebody uncordoned is theirs again."""
     for plan in plans_in_order(snapshot):
         evacuate, run = plan.spec.evacuate, plan.status.run
         if evacuate is None or evacuate.cordon != "Apply" or run is None:
             continue
         if not is_undone(plan) or plan.uid in undoing:
-            yield from ((node, plan) for node in run.resolved_nodes)
+            over = run.id == run_id(plan) and run.finished_at is not None
+            yield from ((node, plan) for node in run.resolved_nodes if not (over and _opened(node, snapshot)))
+
+
+def _opened(name: str, snapshot: Snapshot) -> bool:
+    """Whether somebody uncordoned a node that we had cordoned."""
+    node = snapshot.node(name)
+    return node is not None and before(node) is not None and not node.cordoned

@@ -100,7 +100,7 @@ def blockers(view: View, snapshot: Snapshot) -> list[Finding]:
     result = [no_kubevirt(snapshot), cannot_pin(snapshot)]
     if evacuate is not None and view.run is None:
         result += [_missing_nodes(view), _too_many_nodes(view, snapshot)]
-    result += [_no_targets(view.plan, snapshot), _nothing_selected(view, snapshot)]
+    result += [_no_targets(view.plan, snapshot), _no_exclusion(view, snapshot), _nothing_selected(view, snapshot)]
     return [each for each in result if each is not None]
 
 
@@ -137,6 +137,24 @@ def _no_targets(plan: MigrationPlan, snapshot: Snapshot) -> Finding | None:
     what = f"no such node: {', '.join(found.missing)}" if found.missing else "targets.nodes.selector matches no node"
     severity: Severity = "Warning" if found.names else "Blocker"
     return finding(severity, FindingReason.TARGETS_NOT_FOUND, what, "correct targets.nodes")
+
+
+def _no_exclusion(view: View, snapshot: Snapshot) -> Finding | None:
+    """A node that must not be a target and is not there is perhaps misspelt: nothing begins. Once the run has begun it
+    is more likely a node that went."""
+    targets = view.plan.spec.targets
+    if targets is None or targets.exclude is None:
+        return None
+    found = resolve_nodes(targets.exclude, snapshot)
+    if found.missing:
+        severity: Severity = "Blocker" if view.run is None else "Warning"
+        what = f"no such node: {', '.join(found.missing)}"
+        fix = "correct targets.exclude, or take the name out if the node is gone"
+        return finding(severity, FindingReason.TARGETS_NOT_FOUND, what, fix)
+    if found.names:
+        return None
+    what, fix = "targets.exclude.selector matches no node", "correct targets.exclude if a node is meant"
+    return finding("Warning", FindingReason.TARGETS_NOT_FOUND, what, fix)
 
 
 def _nothing_selected(view: View, snapshot: Snapshot) -> Finding | None:
@@ -221,11 +239,16 @@ def _fixed(view: View, snapshot: Snapshot) -> Finding | None:
     if evacuate is None or view.run is None or view.withdrawn:
         return None
     now = resolve_nodes(evacuate.nodes, snapshot).names
-    added = sorted(set(now) - set(view.run.resolved_nodes))
-    if not added:
+    there = {name for name in view.run.resolved_nodes if snapshot.node(name) is not None}
+    added, gone = sorted(set(now) - there), sorted(there - set(now))
+    if not added and (not gone or view.finished):
         return None
-    message = f"evacuate.nodes now also means {', '.join(added[:10])}; this run keeps the nodes it started with"
-    return finding("Warning", FindingReason.RUN_IS_FIXED, message, "set another runID to start a run on these nodes")
+    said = [f"now also means {', '.join(added[:10])}"] if added else []
+    said += [f"does not mean {', '.join(gone[:10])} any more"] if gone else []
+    message = f"evacuate.nodes {' and '.join(said)}; this run keeps the nodes it started with"
+    fix = "set another runID to start a run on the nodes that are meant now"
+    stop = "; paused or withdrawn, this one starts nothing more" if not view.finished else ""
+    return finding("Warning", FindingReason.RUN_IS_FIXED, message, fix + stop)
 
 
 def _schedulable(view: View, snapshot: Snapshot) -> Finding | None:

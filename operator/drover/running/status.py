@@ -104,13 +104,21 @@ def judge(facts: Facts, summary: Summary, found: Sequence[Finding]) -> Verdict:
     if view.dry:
         return _rehearsed(facts, summary)
     if facts.finished:
-        reason = Reason.ALL_MOVED if facts.moves else Reason.NOTHING_TO_MOVE
-        return Verdict(PlanPhase.SUCCEEDED, reason, f"{summary.vms} VMs are where they should be")
+        return _finished(facts, summary)
     if facts.hold is not None:
         held = _held(facts, summary)
         if held is not None:
             return held
     return _in_progress(facts, summary, found)
+
+
+def _finished(facts: Facts, summary: Summary) -> Verdict:
+    left = [move.key for move in facts.moves if progress.is_left(move, facts.view)]
+    if left:
+        message = brief(f"{summary.vms} VMs moved; left on purpose: {', '.join(left[:10])}")
+        return Verdict(PlanPhase.SUCCEEDED, Reason.VIRTUAL_MACHINES_LEFT, message)
+    reason = Reason.ALL_MOVED if facts.moves else Reason.NOTHING_TO_MOVE
+    return Verdict(PlanPhase.SUCCEEDED, reason, f"{summary.vms} VMs are where they should be")
 
 
 def _withdrawn(facts: Facts) -> Verdict:

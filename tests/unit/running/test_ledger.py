@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drover.api.reasons import Outcome
-from drover.api.report import MAX_RECORDS, Attempt, Record, RejectedTarget
+from drover.api.report import KEPT_ATTEMPTS, KEPT_REJECTIONS, MAX_RECORDS, Attempt, Record, RejectedTarget
 from drover.api.shared import MOST_RETRIES, FailurePolicy
 from drover.running import ledger
 from drover.running.actions import ObjectRef
@@ -98,7 +98,7 @@ def test_a_record_keeps_what_the_retries_are_counted_by(outcomes: list[Outcome],
     for attempt in attempts(*outcomes):
         known = ledger.with_attempt(known, attempt)
     numbers = [attempt.number for attempt in known.attempts]
-    assert len(numbers) <= ledger.KEPT_ATTEMPTS
+    assert len(numbers) <= KEPT_ATTEMPTS
     assert numbers == sorted(numbers)
     assert not outcomes or numbers[-1] == len(outcomes)
     since = outcomes[len(outcomes) - outcomes[::-1].index(DONE) :] if DONE in outcomes else outcomes
@@ -200,9 +200,9 @@ def test_a_target_the_scheduler_refused_is_left_alone(
 
 def test_a_record_remembers_so_many_rejections() -> None:
     known = a_record("web")
-    for n in range(ledger.KEPT_REJECTIONS + 5):
+    for n in range(KEPT_REJECTIONS + 5):
         known = ledger.with_rejection(known, rejection(f"n{n}", 0))
-    assert [r.node for r in known.rejected] == [f"n{n}" for n in range(5, ledger.KEPT_REJECTIONS + 5)]
+    assert [r.node for r in known.rejected] == [f"n{n}" for n in range(5, KEPT_REJECTIONS + 5)]
 
 
 def test_targets_it_failed_on_since_it_last_moved() -> None:

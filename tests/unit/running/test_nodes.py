@@ -184,6 +184,16 @@ def test_a_node_that_somebody_uncordons_is_cordoned_again() -> None:
 
 
 @pytest.mark.parametrize("was", [True, False])
+def test_a_node_that_somebody_uncordons_after_the_plan_succeeded_is_theirs(was: bool) -> None:
+    over = APPLY.running(finished=at(-60))
+    held = a_node("n1").held_by(over, was_cordoned=was)
+    assert a_round(a_cluster(held, a_node("n2"), over)).of(Uncordon) == []
+    opened = a_round(a_cluster(held.set("spec.unschedulable", False), a_node("n2"), over))
+    assert opened.of(Cordon) == []
+    assert opened.of(Uncordon) == [Uncordon("n1", unschedulable=False)]
+
+
+@pytest.mark.parametrize("was", [True, False])
 @pytest.mark.parametrize(
     ("parts", "given_back"),
     [

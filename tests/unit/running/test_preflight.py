@@ -8,6 +8,7 @@ import pytest
 from drover.api.reasons import FindingReason
 from drover.api.shared import Finding
 from tests.builders import (
+    NOW,
     ClusterBuilder,
     a_cluster,
     a_crd,
@@ -74,6 +75,25 @@ ROWS: list[tuple[str, str | None, str, Callable[[], ClusterBuilder]]] = [
         lambda: scene(a_plan("p").evacuates("n1").spec(targets={"nodes": by_label("new")})),
     ),
     (
+        "a node that must not be a target and is not there",
+        "TargetsNotFound",
+        "no such node: n9",
+        lambda: scene(sparing(names=["n2", "n9"])),
+    ),
+    (
+        "a node that must not be a target and went during the run",
+        "TargetsNotFound",
+        "no such node: n9",
+        lambda: scene(sparing(names=["n9"]).running()),
+    ),
+    (
+        "a selector of no node that must not be a target",
+        "TargetsNotFound",
+        "targets.exclude.selector matches no node",
+        lambda: scene(sparing(**by_label("rak"))),
+    ),
+    ("a node that must not be a target", None, "", lambda: scene(sparing(names=["n2"]))),
+    (
         "VMs by name that are not there",
         "NothingSelected",
         "no such VM: shop/db",
@@ -131,6 +151,18 @@ ROWS: list[tuple[str, str | None, str, Callable[[], ClusterBuilder]]] = [
         lambda: scene(a_plan("p").evacuates("n1").running().evacuates("n1", "n2")),
     ),
     (
+        "nodes that the goal does not mean any more and the run does",
+        "RunIsFixed",
+        "evacuate.nodes does not mean n2 any more; this run keeps the nodes it started with",
+        lambda: scene(a_plan("p").evacuates("n1", "n2", maxNodes=2).running().evacuates("n1")),
+    ),
+    (
+        "nodes that the goal does not mean any more, and the run is over",
+        None,
+        "",
+        lambda: scene(a_plan("p").evacuates("n1", "n2", maxNodes=2).running(finished=NOW).evacuates("n1")),
+    ),
+    (
         "a source that is not cordoned",
         "SourceSchedulable",
         "not cordoned, so that new pods would come while VMs leave: n1",
@@ -150,6 +182,10 @@ ROWS: list[tuple[str, str | None, str, Callable[[], ClusterBuilder]]] = [
 
 def going_to(*nodes: str) -> Any:
     return a_plan("p").evacuates("n1").spec(targets={"nodes": {"names": list(nodes)}})
+
+
+def sparing(**nodes: Any) -> Any:
+    return a_plan("p").evacuates("n1").spec(targets={"exclude": nodes})
 
 
 def findings(cluster: ClusterBuilder) -> tuple[Finding, ...]:
@@ -176,6 +212,9 @@ def test_every_finding_of_a_plan_is_reached() -> None:
         ("no such node", "Blocker"),
         ("one of the targets", "Warning"),
         ("targets that are not there", "Blocker"),
+        ("a node that must not be a target and is not there", "Blocker"),
+        ("a node that must not be a target and went during the run", "Warning"),
+        ("a selector of no node that must not be a target", "Warning"),
         ("a limit that is too high", "Info"),
         ("a write that was refused", "Warning"),
         ("nodes that the goal means now and the run does not", "Warning"),

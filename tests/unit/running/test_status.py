@@ -166,7 +166,7 @@ SITUATIONS: list[tuple[str, str, str, tuple[bool, bool, bool], Callable[[], Plan
     (
         "a VM is left on purpose",
         "Succeeded",
-        "AllMoved",
+        "VirtualMachinesLeft",
         READY,
         lambda: a_round(scene(a_vmi("web").not_migratable(), the_plan=plan(nonMigratable="Leave"))).plan(),
     ),
@@ -218,6 +218,19 @@ def test_a_situation(
     if phase == "Blocked":
         assert any(each.severity == "Blocker" and each.suggestion for each in said.findings)
         assert not holds(said.conditions, "PreflightPassed")
+
+
+@pytest.mark.parametrize("how", [{"mode": "DryRun"}, {"paused": True}], ids=["a dry run", "paused"])
+def test_what_fits_nowhere_is_said_before_anything_is_to_move(how: dict[str, Any]) -> None:
+    small = a_node("n2").memory("1Gi")
+    said = a_round(a_cluster(a_node("n1"), small, plan(**how), a_vmi("web").memory("8Gi"))).plan()
+    assert [(each.severity, each.reason) for each in said.findings] == [("Blocker", "NoRoom")]
+    assert said.summary is not None
+    assert said.summary.blocked == 1
+    assert not holds(said.conditions, "PreflightPassed")
+    fits = a_round(scene(a_vmi("web"), the_plan=plan(**how))).plan()
+    assert fits.findings == ()
+    assert holds(fits.conditions, "PreflightPassed")
 
 
 def test_every_phase_is_in_the_table() -> None:
