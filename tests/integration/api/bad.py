@@ -152,11 +152,15 @@ BAD: dict[str, tuple[Json, str]] = {
     "negative retries": (evacuation(failurePolicy={"retries": -1}), "should be greater than or equal to 0"),
     "a backoff of nothing": (
         evacuation(failurePolicy={"backoff": "0s"}),
-        'spec.failurePolicy.backoff: Invalid value: "0s": use a duration above 0s and of at most 24h, such as 20s',
+        'spec.failurePolicy.backoff: Invalid value: "0s": use a duration above 0s and of at most 10m, such as 500ms',
+    ),
+    "a first backoff that is longer than any": (
+        evacuation(failurePolicy={"backoff": "10m1s"}),
+        "use a duration above 0s and of at most 10m",
     ),
     "a backoff in ISO 8601": (
         evacuation(failurePolicy={"backoff": "PT20S"}),
-        "use a duration above 0s and of at most 24h, such as 20s",
+        "use a duration above 0s and of at most 10m, such as 500ms",
     ),
     "a backoff in seconds": (
         evacuation(failurePolicy={"backoff": 20}),

@@ -34,7 +34,7 @@ GOOD: dict[str, Json] = {
         intent="Withdrawn",
         limits={"total": 5, "perSource": 2, "perTarget": 1},
         nonMigratable="Leave",
-        failurePolicy={"retries": 0, "backoff": "1h30m"},
+        failurePolicy={"retries": 0, "backoff": "10m"},
         verify={"timeout": "24h"},
         runID="2026-11-24",
     ),
