@@ -448,6 +448,8 @@ class ClusterBuilder:
         self._gone: list[VMIMBuilder] = []
         self._stale: frozenset[str] = frozenset()
         self._absent: frozenset[str] = frozenset()
+        self._unlisted: frozenset[str] = frozenset()
+        self._illegible: frozenset[tuple[str, str, str]] = frozenset()
         self._crd: CRD | None = a_crd()
         self._kubevirts = [a_kubevirt()]
 
@@ -468,6 +470,16 @@ class ClusterBuilder:
 
     def stale(self, *resources: str) -> Self:
         self._stale = frozenset(resources)
+        return self
+
+    def unlisted(self, *resources: str) -> Self:
+        """Never listed since the operator began."""
+        self._stale = self._unlisted = frozenset(resources)
+        return self
+
+    def illegible(self, resource: str, name: str, uid: str = "") -> Self:
+        """An object is there and cannot be read."""
+        self._illegible |= {(resource, name, uid)}
         return self
 
     def absent(self, *resources: str) -> Self:
@@ -501,6 +513,8 @@ class ClusterBuilder:
             refusals=dict(self.refusals),
             stale=self._stale,
             absent=self._absent,
+            unlisted=self._unlisted,
+            illegible=self._illegible,
         )
 
     def _all(self, kind: type[Any]) -> list[Any]:

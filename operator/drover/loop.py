@@ -21,6 +21,7 @@ from drover.metrics import Metrics
 from drover.planning.proposal import Proposals, propose
 from drover.reporting import due, phase_told
 from drover.running.actions import Decision
+from drover.running.blind import BLIND
 from drover.running.decide import decide, goals
 from drover.watching import resources
 from drover.watching.client import ApiError, Client
@@ -36,6 +37,8 @@ LONGEST_SLEEP_SECONDS = 60.0
 LIST_OURS_SECONDS = 60.0
 LIST_OURS_RETRY_SECONDS = 3.0
 ROUND_TROUBLE_SECONDS = 2.0
+LISTING_SECONDS = 15.0
+"""How long the first lists may take before statuses say that we wait for them."""
 PROPOSE_AGAIN = timedelta(seconds=30)
 """What only time changes (a target that was refused may be asked again) is noticed after this at the latest."""
 OURS: Mapping[str, Resource[Any]] = {"plans": resources.PLANS, "maintenances": resources.MAINTENANCES}
@@ -50,28 +53,30 @@ WATCHED: tuple[Resource[Any], ...] = (
 )
 
 
-def utc_now() -> datetime:
-    """Now, in whole seconds: KubeVirt's timestamps have no more, and statuses should not differ by less."""
-    return datetime.now(UTC).replace(microsecond=0)
+def utc_now(skew: timedelta = timedelta()) -> datetime:
+    """Now by the API server's clock, in whole seconds: KubeVirt's timestamps have no more, and statuses should not
+    differ by less."""
+    return (datetime.now(UTC) + skew).replace(microsecond=0)
 
 
 class Loop:
     """Runs rounds until it is cancelled."""
 
     def __init__(
-        self, client: Client, store: Store, metrics: Metrics, *, clock: Callable[[], datetime] = utc_now
+        self, client: Client, store: Store, metrics: Metrics, *, clock: Callable[[], datetime] | None = None
     ) -> None:
         self._client = client
         self._store = store
         self._metrics = metrics
-        self._clock = clock
-        self._hands = Hands(client, store, clock)
+        self._clock = clock or (lambda: utc_now(client.skew))
+        self._hands = Hands(client, store, self._clock)
         self._proposals: Proposals = {}
         self._proposed_for = -1
         self._proposed_at = datetime.min.replace(tzinfo=UTC)
         self._proposing: asyncio.Task[None] | None = None
         self._written: dict[str, datetime] = {}
-        self.last_round = time.monotonic()
+        self._began = time.monotonic()
+        self.last_round = self._began
         """When a round ended well last (at first: when there was none yet), on the monotonic clock."""
         self.ready = False
         """Whether the last round knew our own objects."""
@@ -82,9 +87,11 @@ class Loop:
         try:
             thing = resource.decode(msgspec.json.encode(body))
         except resources.UndecodableError as error:
-            # What cannot be read counts as gone: an old version of it would be believed for ever.
             log.exception("a %s cannot be read", resource.kind)
-            self._store.remove(resource, error.stub)
+            if change == "DELETED":
+                self._store.remove(resource, error.stub)
+            else:
+                self._store.cannot_read(resource, error.stub)
             return
         if change == "DELETED":
             self._store.remove(resource, thing)
@@ -95,7 +102,8 @@ class Loop:
         """Watch, list our kinds every minute, and decide."""
         async with asyncio.TaskGroup() as group:
             for resource in WATCHED:
-                group.create_task(Informer(self._client, resource, self._store).run(), name=f"watch {resource.name}")
+                informer = Informer(self._client, resource, self._store, clock=self._clock)
+                group.create_task(informer.run(), name=f"watch {resource.name}")
             group.create_task(self._list_ours(), name="list ours")
             group.create_task(self._rounds(), name="rounds")
 
@@ -113,7 +121,7 @@ class Loop:
                         self._store.absent(resource)
                     continue
                 self._store.present(resource)
-                self._store.replace(resource, listing.things, listing.resource_version)
+                self._store.read(resource, listing)
                 self._store.heard(resource, self._clock())
             await asyncio.sleep(pause)
 
@@ -136,7 +144,7 @@ class Loop:
         """Until something differs, a timer is due, or a minute has passed; then a moment more, for what comes along."""
         seconds = LONGEST_SLEEP_SECONDS
         if wake_at is not None:
-            seconds = min(seconds, max(0.0, (wake_at - datetime.now(UTC)).total_seconds()))
+            seconds = min(seconds, max(0.0, (wake_at - datetime.now(UTC) - self._client.skew).total_seconds()))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._store.changed.wait(), seconds)
         await asyncio.sleep(COALESCE_SECONDS)
@@ -151,6 +159,9 @@ class Loop:
         if not self.ready:
             # Without our own objects nothing can be decided or said: not even that nothing can.
             return None
+        if snapshot.unlisted & BLIND and (patience := self._began + LISTING_SECONDS - time.monotonic()) > 0:
+            # A moment after the start nobody has to hear of it.
+            return now + timedelta(seconds=patience)
         self._propose(snapshot, now)
         decision = decide(snapshot, self._proposals, now)
         self._metrics.decided(decision)

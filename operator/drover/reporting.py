@@ -58,7 +58,8 @@ def _pairs(decision: Decision, snapshot: Snapshot) -> Iterable[tuple[Ours, Statu
 def _at(before: Status, after: Status, last: datetime | None, now: datetime) -> datetime | None:
     """When the status is to be written, if at all."""
     if _without_time(before) != _without_time(after):
-        return max(now, last + _pause(before, after)) if last is not None else now
+        # Written in the future: the clock was put back, and nobody knows how long ago it was.
+        return max(now, last + _pause(before, after)) if last is not None and last <= now else now
     if _settled(after) or before.observed_at is None:
         return None
     return before.observed_at + REFRESH

@@ -113,6 +113,9 @@ async def _create_report(action: SaveRecords, hands: Hands) -> None:
     except ApiError as error:
         if error.status != 409:
             raise
+        # It holds what we do not know of, and a status is written whole: nothing is, before it was read.
+        await refresh(REPORTS, ("", action.name), hands)
+        raise NotAllowedError(f"the report {action.name} is there already and is read first") from error
 
 
 async def tell(action: Tell, hands: Hands) -> None:

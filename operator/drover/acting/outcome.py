@@ -47,5 +47,11 @@ async def attempt(action: Action, hands: Hands, write: Callable[[], Awaitable[No
         hands.store.refuse(action.key, reason, error.message, hands.clock())
         log.warning("%s: %s", action.key, error)
         return Outcome(action, str(error))
+    except Exception as defect:
+        # Of this action alone: the others go on, and this one is tried again and shown.
+        log.exception("%s failed", action.key)
+        message = f"{type(defect).__name__}: {defect}"
+        hands.store.refuse(action.key, "Internal", message, hands.clock())
+        return Outcome(action, message)
     hands.store.forgive(action.key)
     return Outcome(action)

@@ -32,7 +32,9 @@ def exact(text: str | int) -> Fraction:
     if match is None:
         raise ValueError(f"not a resource quantity: {text!r}")
     number, suffix, exponent = match.groups()
-    scale = Fraction(10) ** int(exponent) if exponent else _SUFFIX[suffix or ""]
+    # What lies beyond is beyond the 64 bits of any amount; and computing it would take for ever.
+    power = max(-64, min(64, int(exponent))) if exponent else 0
+    scale = Fraction(10) ** power if exponent else _SUFFIX[suffix or ""]
     return Fraction(number) * scale
 
 

@@ -42,9 +42,11 @@ class Snapshot:
     """What was known when a round began. Everything in it is immutable; nothing in it is written to.
 
     `stale` names the resources whose watch has been silent for longer than 90 s, or that were never listed: while it
-    is not empty nothing is started. `gone` are our own migrations that were deleted after we saw them and whose end
-    is not in a report yet, as they were seen last: a cache, lost with the process. `absent` names resources whose
-    kind the API server does not serve (KubeVirt is not installed).
+    is not empty nothing is started. `unlisted` are those of them that were never listed since we began: what is not
+    in here may be there all the same. `illegible` are objects that cannot be read, by resource, name and UID: they are
+    not in here, and are not gone. `gone` are our own migrations that were deleted after we saw them and whose end is
+    not in a report yet, as they were seen last: a cache, lost with the process. `absent` names resources whose kind
+    the API server does not serve (KubeVirt is not installed).
     """
 
     nodes: Mapping[Key, Node] = field(default_factory=nothing)
@@ -60,6 +62,8 @@ class Snapshot:
     refusals: Mapping[str, Refusal] = field(default_factory=lambda: MappingProxyType({}))
     heard: Mapping[str, datetime] = field(default_factory=lambda: MappingProxyType({}))
     stale: frozenset[str] = frozenset()
+    unlisted: frozenset[str] = frozenset()
+    illegible: frozenset[tuple[str, str, str]] = frozenset()
     absent: frozenset[str] = frozenset()
 
     @property

@@ -22,6 +22,8 @@ from drover.planning.vmclass import GUEST_MEMORY, VMClass, classify, demand
 
 Amounts = NDArray[np.int64]
 Mask = NDArray[np.bool_]
+MOST = 1 << 60
+"""More than any node has of anything: a petabyte's thousandfold."""
 
 
 @dataclass(slots=True)
@@ -43,7 +45,7 @@ class Fleet:
 
     def vector(self, amounts: Mapping[str, int]) -> Amounts:
         """Amounts as a row over `resources`. A resource no node offers makes the row impossible to fit."""
-        row = np.array([amounts.get(name, 0) for name in self.resources], dtype=np.int64)
+        row = _row(amounts, self.resources)
         missing = any(amount > 0 and name not in self.resources for name, amount in amounts.items())
         return np.full_like(row, np.iinfo(np.int64).max) if missing else row
 
@@ -61,13 +63,18 @@ def build(snapshot: Snapshot, index: Index, taken: Mapping[str, str], only: str 
     nodes = tuple(node for node in every if only in (None, node.name))
     capacity = [_capacity(node) for node in nodes]
     names = tuple(sorted({name for row in capacity for name in row}))
-    allocatable = np.array([[row.get(n, 0) for n in names] for row in capacity], dtype=np.int64)
+    allocatable = np.array([_row(each, names) for each in capacity], dtype=np.int64)
     allocatable = allocatable.reshape(len(nodes), len(names))
     spreading = Spreading(every, lambda: occupants(snapshot, index))
     fleet = Fleet(nodes, names, allocatable.copy(), allocatable, taken, spreading)
     for name, amounts in _used(snapshot, index, fleet.position).items():
-        fleet.take(fleet.position[name], np.array([amounts.get(r, 0) for r in names], dtype=np.int64))
+        fleet.take(fleet.position[name], _row(amounts, names))
     return fleet
+
+
+def _row(amounts: Mapping[str, int], names: Iterable[str]) -> Amounts:
+    """Amounts in the order of `names`, none beyond what still can be added and subtracted."""
+    return np.array([max(-MOST, min(MOST, amounts.get(name, 0))) for name in names], dtype=np.int64)
 
 
 def _capacity(node: Node) -> Resources:

@@ -121,7 +121,11 @@ def demand(vmi: VMI | None, pod: Pod) -> Resources:
 def _overhead(vmi: VMI, pod: Pod) -> int:
     """Bytes on top of the guest: KubeVirt writes them on the pod (>= 1.8) and in the VMI's status."""
     text = pod.metadata.annotations.memory_overhead or (vmi.status.memory.memory_overhead if vmi.status.memory else "")
-    return units(text) if text else 0
+    try:
+        return units(text) if text else 0
+    except ValueError:
+        # An annotation, and so anybody's: the request still counts.
+        return 0
 
 
 def _node_selector(vmi: VMI, pod: Pod, source: Node | None, cluster: Mapping[str, str]) -> dict[str, str]:

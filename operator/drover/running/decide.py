@@ -3,7 +3,9 @@
 Pure and level-triggered: the same facts give the same decision, and a decision that was lost is made again.
 """
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 import msgspec
@@ -16,7 +18,8 @@ from drover.facts.node import Before
 from drover.facts.snapshot import Snapshot
 from drover.planning.proposal import Goal, Proposal, Proposals
 from drover.running import ledger, maintenance, maintenance_scene, preflight, slots, status
-from drover.running.actions import Action, Cordon, Decision, SetFinalizer, Tell, Uncordon
+from drover.running.actions import Action, Cordon, Decision, ObjectRef, SetFinalizer, Tell, Uncordon
+from drover.running.blind import BLIND, unsure
 from drover.running.dispatch import dispatch
 from drover.running.endings import Endings, endings
 from drover.running.gates import backoff
@@ -26,11 +29,14 @@ from drover.running.nodes import (
     is_undone,
     maintenances_in_order,
     owned_plan_name,
+    reference,
     stand,
 )
 from drover.running.progress import is_left
 from drover.running.round import Round
 from drover.running.views import View, views
+
+log = logging.getLogger(__name__)
 
 
 def goals(snapshot: Snapshot, now: datetime) -> tuple[tuple[Goal, ...], Standing]:
@@ -53,7 +59,9 @@ def _goal(view: View, now: datetime) -> Goal:
 
 
 def decide(snapshot: Snapshot, proposals: Proposals, now: datetime) -> Decision:
-    """The decision of a round."""
+    """The decision of a round. A plan or maintenance that cannot be judged, by a defect of ours, stops no other."""
+    if snapshot.unlisted & BLIND:
+        return unsure(snapshot, now)
     relations = index(snapshot)
     seen = views(snapshot, relations)
     standing = stand(snapshot, _undoing(seen, snapshot))
@@ -61,16 +69,28 @@ def decide(snapshot: Snapshot, proposals: Proposals, now: datetime) -> Decision:
     actions: list[Action] = list(_cordons(snapshot, standing, now))
     plans: dict[str, PlanStatus] = {}
     for view in seen:
-        done, said = _plan(view, proposals.get(view.plan.uid), standing, shared)
-        actions += done
-        plans[view.plan.name] = said
+        with _alone(view.ref):
+            done, said = _plan(view, proposals.get(view.plan.uid), standing, shared)
+            actions += done
+            plans[view.plan.name] = said
+    flying = frozenset(view.plan.name for view in seen if view.flying)
     maintenances = {}
     for each in maintenances_in_order(snapshot):
-        scene = maintenance_scene.gather(each, snapshot, relations, standing, plans)
-        result = maintenance.run(scene, snapshot, now)
-        actions += result.actions
-        maintenances[each.name] = result.status
+        with _alone(reference(each)):
+            scene = maintenance_scene.gather(each, snapshot, relations, standing, plans, flying)
+            result = maintenance.run(scene, snapshot, now)
+            actions += result.actions
+            maintenances[each.name] = result.status
     return Decision(tuple(_not_backed_off(actions, shared)), plans, maintenances, min(shared.wake, default=None))
+
+
+@contextmanager
+def _alone(about: ObjectRef) -> Iterator[None]:
+    """What goes wrong in here is told in the log, and goes no further."""
+    try:
+        yield
+    except Exception:
+        log.exception("%s cannot be judged", about)
 
 
 def _not_backed_off(actions: Iterable[Action], shared: Round) -> Iterable[Action]:
@@ -100,11 +120,19 @@ def _plan(view: View, proposal: Proposal | None, standing: Standing, shared: Rou
     hold = preflight.start_hold(view, found, snapshot)
     ended = endings(view, shared)
     moves, starts = dispatch(view, proposal, limits, hold, shared)
-    findings = [*found, *preflight.notes(view, limits, snapshot), *preflight.refusals(_keys(view), snapshot)]
+    keys = dict.fromkeys([*_keys(view), *(save.key for save in ended.saves), *(one.key for one in ended.cancels)])
+    findings = [*found, *preflight.notes(view, limits, snapshot), *preflight.refusals(keys, snapshot)]
     run = _run(view, hold, not ended.saves and _all_done(view, moves, found), shared.now)
     restored = not view.flying and not _marked(view, standing)
     said = status.render(status.Facts(view, run, moves, proposal, hold, findings, restored), shared.now)
-    return [*starts, *ended.saves, *ended.cancels, *ended.tells, *_finalizer(view, restored, ended)], said
+    # Told when it is on record, or every round would tell it again.
+    tells = ended.tells if not any(_backs_off(save, shared) for save in ended.saves) else []
+    return [*starts, *ended.saves, *ended.cancels, *tells, *_finalizer(view, restored, ended)], said
+
+
+def _backs_off(action: Action, shared: Round) -> bool:
+    refusal = shared.snapshot.refusals.get(action.key)
+    return refusal is not None and backoff(refusal) > shared.now
 
 
 def _keys(view: View) -> list[str]:
@@ -147,9 +175,12 @@ def _finalizer(view: View, restored: bool, ended: Endings) -> list[Action]:
 
 def _cordons(snapshot: Snapshot, standing: Standing, now: datetime) -> Iterable[Action]:
     """Nodes to take and to give back. A node that carries our mark and that nobody wants any more goes back to what
-    the mark says it was."""
+    the mark says it was. Whose object cannot be read is still wanted, for all we know."""
+    unread = {uid for _, _, uid in snapshot.illegible}
     for name in sorted({*standing.marks, *standing.cordons}):
         node, was, by = snapshot.node(name), standing.marks.get(name), standing.cordons.get(name)
+        if was is not None and was.uid in unread:
+            continue
         if by is None and was is not None:
             # Who uncordoned it meanwhile wants it so, whatever it was like before us.
             yield Uncordon(name, was.unschedulable and (node is None or node.cordoned))

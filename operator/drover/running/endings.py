@@ -63,6 +63,8 @@ class Scene:
 def endings(view: View, shared: Round) -> Endings:
     """All that ended or is to be ended in the plan's runs."""
     result = Endings()
+    if view.illegible:
+        return result
     for each in (view, *view.earlier):
         changed: list[Record] = []
         for case in each.cases:

@@ -175,7 +175,8 @@ def _refused(c: Candidate) -> Waiting | None:
     if refusal is None:
         return None
     until = backoff(refusal)
-    if c.round.past(until):
+    if c.round.past(until) or refusal.at > c.round.now:
+        # Refused in the future: the clock was put back, and nobody knows how long ago it was.
         return None
     return wait(WaitReason.REFUSED, f"{refusal.reason}: {refusal.message}", "see the message", until)
 

@@ -1,6 +1,6 @@
 """What a round knows about a NodeMaintenance."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 from drover.api.maintenance import NodeMaintenance
@@ -68,12 +68,12 @@ def gather(
     index: Index,
     standing: Standing,
     statuses: Mapping[str, PlanStatus],
+    flying: Container[str],
 ) -> Scene:
-    """Gather what is known about a maintenance."""
+    """Gather what is known about a maintenance; `flying` are the names of plans of which a migration is in flight."""
     plan = snapshot.plan(owned_plan_name(maintenance))
     mine = plan if plan is not None and owns(maintenance, plan) else None
     name = maintenance.spec.node_name
-    flying = any(not v.final for v in index.by_plan.get(mine.uid, ())) if mine is not None else False
     return Scene(
         maintenance=maintenance,
         node=snapshot.node(name),
@@ -81,7 +81,7 @@ def gather(
         plan_status=statuses.get(mine.name) if mine is not None else None,
         standing=standing,
         taken=name_taken(maintenance, snapshot),
-        in_flight=flying,
+        in_flight=mine is not None and mine.name in flying,
         hold=preflight.cluster_hold(snapshot),
         refusals=tuple(preflight.refusals(_keys(maintenance), snapshot)),
         left=tuple(sorted(f"{v.metadata.namespace}/{v.metadata.name}" for v in on_nodes({name}, index))),

@@ -20,7 +20,12 @@ def migration_name(plan_uid: str, run: str, vmi: VMI, attempt: int) -> str:
 
 def report_name(plan: str, plan_uid: str, run: str, number: int) -> str:
     """Of the MigrationReport with this number, at most 253 characters."""
-    return f"{plan[:200].rstrip('-.')}-{digest(plan_uid, run)}-{number:04d}"
+    return f"{report_series(plan, plan_uid, run)}-{number:04d}"
+
+
+def report_series(plan: str, plan_uid: str, run: str) -> str:
+    """What the names of all reports of a run begin with, before the dash and the number."""
+    return f"{plan[:200].rstrip('-.')}-{digest(plan_uid, run)}"
 
 
 def label_value(name: str) -> str:

@@ -194,7 +194,7 @@ def refusals(keys: Iterable[str], snapshot: Snapshot) -> list[Finding]:
 
 def start_hold(view: View, found: list[Finding], snapshot: Snapshot) -> Hold | None:
     """Why no VM of the plan may start: the cluster's reasons first, then its findings, then what its spec says."""
-    held = cluster_hold(snapshot)
+    held = cluster_hold(snapshot) or _unread(view)
     if held is not None:
         return held
     for each in found:
@@ -207,6 +207,14 @@ def start_hold(view: View, found: list[Finding], snapshot: Snapshot) -> Hold | N
     if view.plan.spec.paused:
         return _hold(Reason.PAUSED, WaitReason.PAUSED, "the plan is paused", "set paused: false")
     return None
+
+
+def _unread(view: View) -> Hold | None:
+    if not view.illegible:
+        return None
+    message = f"its reports cannot be read by this version of Drover: {', '.join(view.illegible[:10])}"
+    fix = "run the version that wrote them; or delete them, and what they remember of retries and results is lost"
+    return _hold(Reason.SNAPSHOT_STALE, WaitReason.SNAPSHOT_STALE, message, fix)
 
 
 def _phase_reason(found: Finding) -> Reason:

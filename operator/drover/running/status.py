@@ -9,7 +9,7 @@ from itertools import accumulate
 from typing import TypeVar
 
 from drover.api.plan import MAX_LISTED, PlanStatus, ProposalStatus, Run, Summary, VMStatus
-from drover.api.reasons import FindingReason, PlanPhase, Reason
+from drover.api.reasons import FindingReason, PlanPhase, Reason, WaitReason
 from drover.api.shared import Condition, Finding, Model, Waiting
 from drover.planning.proposal import Proposal
 from drover.running import progress
@@ -234,10 +234,21 @@ def _plan_waiting(facts: Facts, verdict: Verdict, before: Waiting | None, now: d
     if facts.hold is not None:
         return since(facts.hold.waiting, before, now)
     waits = [move.waiting for move in facts.moves if move.waiting is not None]
+    if facts.view.lingering and not waits:
+        return since(_lingering(facts.view.lingering), before, now)
     if not waits:
         return since(Waiting(reason=verdict.reason, message=brief(verdict.message)), before, now)
     most = Counter(each.reason for each in waits).most_common(1)[0][0]
     return since(next(each for each in waits if each.reason == most), before, now)
+
+
+def _lingering(pods: Sequence[str]) -> Waiting:
+    return Waiting(
+        reason=WaitReason.PODS_ENDING,
+        message=brief(f"pods of VMs that are gone have not ended: {', '.join(pods[:10])}"),
+        suggestion="wait for them to end; delete one that hangs",
+        blocked_by=tuple(pods[:10]),
+    )
 
 
 def _listed(moves: Sequence[Move], previous: PlanStatus, now: datetime) -> tuple[VMStatus, ...]:

@@ -15,7 +15,7 @@ from drover.planning.candidates import Nodes, on_nodes, resolve_nodes, select
 from drover.running import ledger
 from drover.running.actions import ObjectRef
 from drover.running.ledger import Ledger
-from drover.running.names import migration_name
+from drover.running.names import migration_name, report_series
 from drover.running.nodes import ended, plans_in_order, reference, run_id
 
 MOVED = frozenset({Outcome.SUCCEEDED, Outcome.DONE, Outcome.VERIFICATION_FAILED})
@@ -85,6 +85,8 @@ class View:
     lingering: tuple[str, ...] = ()
     """Launcher pods on the sources of VMs that are gone, as namespace/name. The node is not empty before they end."""
     earlier: "tuple[View, ...]" = ()
+    illegible: tuple[str, ...] = ()
+    """Its reports that cannot be read, by name: what was tried is not known, and nothing may be written over it."""
 
     @property
     def ref(self) -> ObjectRef:
@@ -132,10 +134,18 @@ def view(plan: MigrationPlan, snapshot: Snapshot, index: Index) -> View:
         own=tuple(vmim for each in own.values() for vmim in each),
         sources=sources,
         source_set=frozenset(sources.names),
+        illegible=_illegible(plan, snapshot),
     )
     cases = _cases(now, own.get(wanted, ()), snapshot, index)
     lingering = _lingering(now, cases, index)
     return replace(now, cases=cases, lingering=lingering, earlier=_earlier(now, books, own, snapshot, index))
+
+
+def _illegible(plan: MigrationPlan, snapshot: Snapshot) -> tuple[str, ...]:
+    runs = {run_id(plan)} | ({plan.status.run.id} if plan.status.run is not None else set())
+    mine = {report_series(plan.name, plan.uid, run) for run in runs}
+    unread = sorted(name for resource, name, _ in snapshot.illegible if resource == "reports")
+    return tuple(name for name in unread if name.rpartition("-")[0] in mine)
 
 
 def _run(plan: MigrationPlan) -> Run | None:

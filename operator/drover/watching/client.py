@@ -6,6 +6,7 @@ No typed model is loaded: decoding one costs 350 microseconds an object, and the
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any, Literal
 
 import aiohttp
@@ -72,6 +73,11 @@ class Client:
         self._transport = Transport()
         self._slots = asyncio.Semaphore(concurrency)
         self._on_write = on_write
+
+    @property
+    def skew(self) -> timedelta:
+        """How far the API server's clock is ahead of ours."""
+        return self._transport.skew
 
     async def open(self, kubeconfig: str | None = None) -> None:
         """Read the credentials: `kubeconfig`, else the pod's service account, else what KUBECONFIG names.

@@ -79,7 +79,7 @@ class Informer(Generic[T]):
 
     async def _list(self) -> None:
         listing = await list_all(self._client, self._resource)
-        self._store.replace(self._resource, listing.things, listing.resource_version)
+        self._store.read(self._resource, listing)
         self._store.present(self._resource)
         self._store.heard(self._resource, self._clock())
         self._version = listing.resource_version
@@ -113,8 +113,10 @@ class Informer(Generic[T]):
             self._version = ""
             raise
         thing = event.object
-        if event.type == "DELETED" or (isinstance(thing, Stub) and event.type != "BOOKMARK"):
+        if event.type == "DELETED":
             self._store.remove(self._resource, thing)
+        elif isinstance(thing, Stub) and event.type != "BOOKMARK":
+            self._store.cannot_read(self._resource, thing)
         elif not isinstance(thing, Stub):
             self._store.put(self._resource, thing)
         self._version = thing.metadata.resource_version

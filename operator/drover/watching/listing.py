@@ -2,7 +2,7 @@
 
 import logging
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 import msgspec
@@ -30,10 +30,11 @@ class Page(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Listing(Generic[T]):
-    """All objects of a resource as of one resourceVersion."""
+    """All objects of a resource as of one resourceVersion, and who those are that cannot be read."""
 
     things: list[T]
     resource_version: str
+    illegible: list[Stub] = field(default_factory=list)
 
 
 async def list_all(client: Client, resource: Resource[T]) -> Listing[T]:
@@ -43,15 +44,18 @@ async def list_all(client: Client, resource: Resource[T]) -> Listing[T]:
         ApiError: no answer, a refusal, or status 410 when it took so long that the pages do not fit together.
     """
     things: list[T] = []
+    illegible: list[Stub] = []
     params = {**resource.params, "limit": str(PAGE)}
     while True:
         page = _page(await client.get(resource.collection(), params, timeout=PAGE_SECONDS))
         for item in page.items or ():
             thing = read(resource, item)
-            if not isinstance(thing, Stub):
+            if isinstance(thing, Stub):
+                illegible.append(thing)
+            else:
                 things.append(thing)
         if not page.metadata.continue_:
-            return Listing(things, page.metadata.resource_version)
+            return Listing(things, page.metadata.resource_version, illegible)
         params["continue"] = page.metadata.continue_
 
 

@@ -55,6 +55,7 @@ class Stub(msgspec.Struct, frozen=True):
 
 T = TypeVar("T", bound=Thing)
 What = TypeVar("What", covariant=True)
+G = TypeVar("G", MigrationPlan, NodeMaintenance)
 Ours = MigrationPlan | NodeMaintenance | MigrationReport
 
 
@@ -153,6 +154,23 @@ def _timeless(metadata: ObjectMeta) -> ObjectMeta:
     return metadata.model_copy(update={"resource_version": ""})
 
 
+def _lenient(model: type[G]) -> Callable[[bytes], G]:
+    """Reads a goal whose status a newer version of Drover may have written: of that, its run is what has to be kept."""
+
+    def read(data: bytes) -> G:
+        try:
+            return model.model_validate_json(data)
+        except pydantic.ValidationError:
+            body = msgspec.json.decode(data)
+            if not isinstance(body, dict) or not isinstance(body.get("status"), dict):
+                raise
+            run = body["status"].get("run")
+            kept = {"run": run} if run is not None else {}
+            return model.model_validate_json(msgspec.json.encode({**body, "status": kept}))
+
+    return read
+
+
 NODES = Resource(
     "nodes",
     "/api/v1",
@@ -215,15 +233,13 @@ CRDS = Resource(
     params={"fieldSelector": f"metadata.name={VMIM_CRD}"},
     wanted=lambda crd: crd.metadata.name == VMIM_CRD,
 )
-PLANS = Resource(
-    "plans", OURS, "migrationplans", "MigrationPlan", read=MigrationPlan.model_validate_json, same=same_goal
-)
+PLANS = Resource("plans", OURS, "migrationplans", "MigrationPlan", read=_lenient(MigrationPlan), same=same_goal)
 MAINTENANCES = Resource(
     "maintenances",
     OURS,
     "nodemaintenances",
     "NodeMaintenance",
-    read=NodeMaintenance.model_validate_json,
+    read=_lenient(NodeMaintenance),
     same=same_wish,
 )
 REPORTS = Resource(

@@ -14,6 +14,7 @@ from drover.facts.kubevirt import VMIM
 from drover.facts.snapshot import STALE_AFTER_SECONDS, Refusal, Snapshot
 from drover.facts.wire import Key
 from drover.watching import resources
+from drover.watching.listing import Listing
 from drover.watching.resources import Resource, Thing, version_of
 from drover.watching.shelf import Shelf
 
@@ -45,6 +46,7 @@ class Store:
         self._refusals: dict[str, Refusal] = {}
         self._gone: dict[Key, VMIM] = {}
         self._buried: OrderedDict[Key, datetime] = OrderedDict()
+        self._illegible: dict[tuple[str, Key], str] = {}
 
     def put(self, resource: Resource[T], thing: T) -> bool:
         """Take a version of an object, seen by a watch or answered to a write. True if a decision may differ now."""
@@ -54,6 +56,7 @@ class Store:
         key = resource.key(thing)
         if not shelf.is_news(key, version_of(thing)):
             return False
+        self._illegible.pop((resource.name, key), None)
         before = shelf.put(thing)
         if before is not None and before.metadata.uid != thing.metadata.uid:
             self._bury(before)
@@ -62,10 +65,17 @@ class Store:
 
     def remove(self, resource: Resource[T], thing: Thing) -> bool:
         """The object is gone, or has left what we watch, as of this version of it. True if it was there."""
+        legible = self._illegible.pop((resource.name, resource.key(thing)), None) is None
         last: T | None = self._shelves[resource.name].remove(resource.key(thing), version_of(thing))
         if last is None:
-            return False
+            return self._wake(not legible)
         self._bury(thing if isinstance(thing, type(last)) else last)
+        return self._wake(True)
+
+    def cannot_read(self, resource: Resource[T], thing: Thing) -> bool:
+        """The object is there, and this version of it cannot be read: an older one would be believed for ever."""
+        self.remove(resource, thing)
+        self._illegible[resource.name, resource.key(thing)] = thing.metadata.uid
         return self._wake(True)
 
     def replace(self, resource: Resource[T], things: Iterable[T], resource_version: str) -> bool:
@@ -80,6 +90,9 @@ class Store:
         if restored:
             self.forget(resource)
         first = not shelf.listed
+        unread = {place for place in self._illegible if place[0] == resource.name}
+        for place in unread:
+            del self._illegible[place]
         listed = {resource.key(thing): thing for thing in things}
         differs = [self.put(resource, thing) for thing in listed.values()]
         missing = shelf.missing_from(listed, version)
@@ -88,7 +101,13 @@ class Store:
             if last is not None:
                 self._bury(last)
         shelf.raise_floor(version)
-        return self._wake(first or any(differs) or bool(missing))
+        return self._wake(first or any(differs) or bool(missing) or bool(unread))
+
+    def read(self, resource: Resource[T], listing: Listing[T]) -> bool:
+        """Take a whole list as it was read."""
+        differs = self.replace(resource, listing.things, listing.resource_version)
+        unread = [self.cannot_read(resource, stub) for stub in listing.illegible]
+        return differs or any(unread)
 
     def heard(self, resource: Resource[Any], at: datetime) -> None:
         """The server said something about this resource, if only that nothing changed."""
@@ -133,6 +152,8 @@ class Store:
             heard=MappingProxyType(self._heard.copy()),
             stale=frozenset(name for name in self._shelves if self._is_stale(name, now)),
             absent=frozenset(self._absent),
+            unlisted=frozenset(n for n, s in self._shelves.items() if not s.listed and n not in self._absent),
+            illegible=frozenset((name, key[1], uid) for (name, key), uid in self._illegible.items()),
         )
 
     def known(self, resource: Resource[T], key: Key) -> T | None:
@@ -146,10 +167,11 @@ class Store:
         return known | {"gone": len(self._gone), "refusals": len(self._refusals)}
 
     def _is_stale(self, name: str, now: datetime) -> bool:
+        """Silent for long; heard in the future, too: the clock was put back, and nothing is known of how long ago."""
         if name in self._absent:
             return False
         heard = self._heard.get(name)
-        return not self._shelves[name].listed or heard is None or now - heard > STALE_AFTER
+        return not self._shelves[name].listed or heard is None or abs(now - heard) > STALE_AFTER
 
     def _bury(self, thing: Thing) -> None:
         """Remember a migration of ours: its result may not be in a report yet."""

@@ -4,6 +4,8 @@ import logging
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from importlib.metadata import version
 from urllib.parse import urlencode
 
@@ -18,6 +20,7 @@ log = logging.getLogger(__name__)
 USER_AGENT = f"drover/{version('drover-operator')}"
 CONNECT_SECONDS = 10.0
 RELOAD_SECONDS = 10.0
+SAME_TIME = timedelta(seconds=2)
 JSON = "application/json"
 
 
@@ -40,6 +43,8 @@ class Transport:
         self._configuration: Configuration = None
         self._rest: RESTClientObject = None
         self._loaded = 0.0
+        self.skew = timedelta()
+        """How far the API server's clock is ahead of ours, as far as it matters."""
 
     async def open(self, kubeconfig: str | None = None) -> None:
         """Read the credentials; nothing is sent yet.
@@ -88,7 +93,19 @@ class Transport:
             request.method, url, headers=headers, body=request.body, _request_timeout=timeout
         )
         response: aiohttp.ClientResponse = answer.response
+        self._compare_clocks(response.headers.get("Date", ""))
         return response
+
+    def _compare_clocks(self, date: str) -> None:
+        """The times in objects are the API server's and KubeVirt's. Two seconds are what seconds cut off explain."""
+        try:
+            ahead = parsedate_to_datetime(date) - datetime.now(UTC)
+        except ValueError:
+            return
+        if abs(ahead - self.skew) <= SAME_TIME:
+            return
+        self.skew = ahead if abs(ahead) > SAME_TIME else timedelta()
+        log.warning("the API server's clock is %.0f s ahead of ours: its time counts", self.skew.total_seconds())
 
     async def _reload(self) -> bool:
         """Read the credentials again; false when that was done just now, and so would not help."""

@@ -97,3 +97,8 @@ def test_the_larger(one: Resources, other: Resources, name: str) -> None:
 )
 def test_words(name: str, amount: int, words: str) -> None:
     assert human(name, amount) == words
+
+
+@pytest.mark.parametrize("text", ["1e999999999", "1E-999999999"])
+def test_an_amount_beyond_all_amounts_takes_no_time(text: str) -> None:
+    assert exact(text) in (Fraction(10) ** 64, Fraction(10) ** -64)

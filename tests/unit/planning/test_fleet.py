@@ -143,3 +143,19 @@ def test_where_a_migration_goes(change: Callable[[VMIBuilder, VMIMBuilder], obje
     change(vmi, vmim)
     scene = a_scene(*NODES, vmi, vmim)
     assert fleet.towards(vmim.build(), scene.snapshot, scene.relations) == node
+
+
+@pytest.mark.parametrize("resource", ["memory", "cpu"])
+def test_requests_beyond_all_measure_make_a_node_full_and_nothing_else(resource: str) -> None:
+    """Anybody may create a pod that names its node; the kubelet of that node need not be alive to refuse it."""
+    greedy = [a_pod(f"greedy{n}").on("n1").phase("Pending").container({resource: str(2**63 - 1)}) for n in range(3)]
+    ground = a_scene(*NODES, *greedy).fleet()
+    column = ground.resources.index(resource)
+    assert ground.free[0, column] < 0 < ground.free[1, column]
+
+
+def test_an_overhead_that_is_no_amount_is_none() -> None:
+    """It is an annotation, which whoever may annotate the VM can set."""
+    odd = a_vmi("web").on("n1")
+    odd.pod.annotated({"kubevirt.io/memory-overhead-bytes": "much"})
+    assert used(odd, resource=GUEST_MEMORY) == (VM, 0), "the request counts"

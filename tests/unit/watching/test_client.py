@@ -6,6 +6,8 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -408,3 +410,31 @@ async def test_a_certificate_that_is_none_is_an_error_in_words(tmp_path: Path) -
     path = a_kubeconfig(tmp_path, "https://127.0.0.1:1", **{"client-certificate": str(tmp_path / "nowhere.crt")})
     with pytest.raises(NoClusterError, match="nowhere"):
         await Client().open(path)
+
+
+def at_time(offset: float) -> str:
+    return format_datetime(datetime.now(UTC) + timedelta(seconds=offset), usegmt=True)
+
+
+@pytest.mark.parametrize(("date", "skew"), [(0, 0), (1, 0), (121, 121), (-3600, -3600)])
+async def test_it_knows_how_far_the_servers_clock_is_ahead(
+    recorder: Recorder, tmp_path: Path, date: float, skew: float
+) -> None:
+    async def dated(_: web.Request) -> web.StreamResponse:
+        return web.json_response({}, headers={"Date": at_time(date)})
+
+    recorder.answer = dated
+    async with client_of(recorder, tmp_path) as client:
+        await client.get(NODE)
+        assert abs(client.skew.total_seconds() - skew) < 3
+        assert (client.skew == timedelta()) is (skew == 0)
+
+
+async def test_a_server_without_a_clock_changes_nothing(recorder: Recorder, tmp_path: Path) -> None:
+    async def undated(_: web.Request) -> web.StreamResponse:
+        return web.json_response({}, headers={"Date": "yesterday"})
+
+    recorder.answer = undated
+    async with client_of(recorder, tmp_path) as client:
+        await client.get(NODE)
+        assert client.skew == timedelta()

@@ -85,3 +85,27 @@ def test_what_is_no_object_at_all_has_no_name(data: bytes) -> None:
 def test_unknown_fields_are_ignored() -> None:
     assert read_as(PLANS, an_object("p", 1, spec={"somethingNew": 1})).name == "p"
     assert read_as(NODES, an_object("n", 1, spec={"podCIDR": "10.0.0.0/24"})) == a_node("n", 1)
+
+
+RUN = {"id": "initial", "startedAt": "2026-01-01T00:00:00Z", "resolvedNodes": ["n1"]}
+
+
+@pytest.mark.parametrize("status", [{"phase": "Halted", "run": RUN}, {"run": RUN, "summary": {"stars": 5}}])
+def test_of_a_status_that_a_newer_version_wrote_the_run_is_kept(status: dict[str, Any]) -> None:
+    body = an_object("p", 1, spec={"evacuate": {"nodes": {"names": ["n1"]}}}, status=status)
+    run = read_as(PLANS, body).status.run
+    assert run is not None
+    assert run.resolved_nodes == ("n1",)
+
+
+def test_a_maintenance_is_read_whatever_its_status_is() -> None:
+    body = an_object("n1", 1, spec={"nodeName": "n1"}, status={"phase": "Halted"})
+    assert read_as(MAINTENANCES, body).status.phase is None
+
+
+def test_a_spec_that_a_newer_version_defined_is_not_guessed_at() -> None:
+    body = an_object(
+        "p", 1, spec={"evacuate": {"nodes": {"names": ["n1"]}}, "mode": "Gradual"}, status={"phase": "Halted"}
+    )
+    with pytest.raises(UndecodableError):
+        read_as(PLANS, body)

@@ -9,7 +9,8 @@ import pytest
 from drover.facts.kubevirt import VMIM
 from drover.watching import shelf as shelves
 from drover.watching import store as stores
-from drover.watching.resources import ALL, MAINTENANCES, NODES, PLANS, PODS, REPORTS, VMIMS, Resource
+from drover.watching.listing import Listing
+from drover.watching.resources import ALL, MAINTENANCES, NODES, PLANS, PODS, REPORTS, VMIMS, Identity, Resource, Stub
 from drover.watching.store import Store
 from tests.unit.watching.objects import a_node, a_pod, a_vmim, an_object, read_as
 
@@ -317,3 +318,55 @@ def test_the_metadata_of_our_kinds_counts_too(store: Store, finalizers: list[str
     woken(store)
     body = {**body, "metadata": {**body["metadata"], "resourceVersion": "11", "finalizers": finalizers}}
     assert store.put(PLANS, read_as(PLANS, body)) is bool(finalizers)
+
+
+def test_what_was_never_listed_may_be_there(store: Store) -> None:
+    assert store.snapshot(NOW).unlisted == EVERYTHING
+    store.replace(NODES, [], "1")
+    store.absent(VMIMS)
+    assert store.snapshot(NOW).unlisted == EVERYTHING - {"nodes", "vmims"}
+    store.forget(NODES)
+    assert "nodes" in store.snapshot(NOW).unlisted
+
+
+def test_what_was_heard_in_the_future_is_stale(store: Store) -> None:
+    """The clock was put back: nobody knows for how long it has been silent."""
+    store.replace(NODES, [], "1")
+    store.heard(NODES, NOW + timedelta(hours=1))
+    assert "nodes" in store.snapshot(NOW).stale
+
+
+def test_what_cannot_be_read_is_not_there_and_not_gone(store: Store) -> None:
+    stub = Stub(Identity(name="a", uid="a-uid", resource_version="11"))
+    store.put(NODES, a_node("a", 10))
+    woken(store)
+    assert store.cannot_read(NODES, stub)
+    assert woken(store)
+    snapshot = store.snapshot(NOW)
+    assert not snapshot.nodes
+    assert snapshot.illegible == {("nodes", "a", "a-uid")}
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        lambda s: s.put(NODES, a_node("a", 12)),
+        lambda s: s.remove(NODES, a_node("a", 12)),
+        lambda s: s.replace(NODES, [], "12"),
+        lambda s: s.read(NODES, Listing([a_node("a", 12)], "12")),
+    ],
+    ids=["a version that can be read", "its deletion", "a list without it", "a list with it"],
+)
+def test_what_could_not_be_read_is_known_again(store: Store, told: Callable[[Store], bool]) -> None:
+    store.cannot_read(NODES, Stub(Identity(name="a", uid="a-uid", resource_version="11")))
+    woken(store)
+    told(store)
+    assert woken(store)
+    assert store.snapshot(NOW).illegible == frozenset()
+
+
+def test_a_list_says_what_cannot_be_read(store: Store) -> None:
+    stub = Stub(Identity(name="a", uid="a-uid", resource_version="11"))
+    store.read(NODES, Listing([a_node("b", 10)], "12", [stub]))
+    assert set(versions(store)) == {"b"}
+    assert store.snapshot(NOW).illegible == {("nodes", "a", "a-uid")}

@@ -1,0 +1,73 @@
+"""One round of the loop: when it decides, and when it waits for the first lists."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from drover import loop as loops
+from drover.facts.snapshot import Snapshot
+from drover.loop import Loop
+from drover.metrics import Metrics
+from drover.planning.proposal import Proposals
+from drover.running.actions import Decision
+from drover.watching.client import Client
+from drover.watching.resources import ALL, MAINTENANCES, PLANS, REPORTS
+from drover.watching.store import Store
+
+pytestmark = pytest.mark.anyio
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+OURS = (PLANS, MAINTENANCES, REPORTS)
+
+
+@pytest.fixture
+def decided(monkeypatch: pytest.MonkeyPatch) -> list[Snapshot]:
+    """What was decided on."""
+    seen: list[Snapshot] = []
+
+    def decide(snapshot: Snapshot, proposals: Proposals, now: datetime) -> Decision:
+        seen.append(snapshot)
+        return Decision()
+
+    monkeypatch.setattr(loops, "decide", decide)
+    return seen
+
+
+def a_loop(store: Store) -> Loop:
+    return Loop(Client(), store, Metrics(), clock=lambda: NOW)
+
+
+def list_all(store: Store, resources: tuple[object, ...]) -> None:
+    for resource in ALL:
+        if resource in resources:
+            store.replace(resource, [], "1")
+            store.heard(resource, NOW)
+
+
+@pytest.mark.parametrize(
+    ("listed", "patience", "decides"),
+    [
+        ((), 0.0, False),
+        (OURS, 15.0, False),
+        (OURS, 0.0, True),
+        (ALL, 15.0, True),
+    ],
+    ids=["nothing is listed", "only ours, a moment after the start", "only ours, for long", "everything is listed"],
+)
+async def test_it_decides_when_it_knows_enough(
+    monkeypatch: pytest.MonkeyPatch,
+    decided: list[Snapshot],
+    listed: tuple[object, ...],
+    patience: float,
+    decides: bool,
+) -> None:
+    monkeypatch.setattr(loops, "LISTING_SECONDS", patience)
+    store = Store(clock=lambda: NOW)
+    loop = a_loop(store)
+    list_all(store, listed)
+    again = await loop._round()
+    assert bool(decided) is decides
+    assert loop.ready is bool(listed)
+    if listed and not decides:
+        assert again is not None
+        assert (again - NOW).total_seconds() <= patience
