@@ -16,6 +16,7 @@ from drover.api.report import Attempt, Record
 from drover.api.shared import API_VERSION, FINALIZER, OwnerReference
 from drover.running.actions import EnsurePlan, ObjectRef, SaveRecords, SetFinalizer, Tell
 from drover.watching.client import ApiError
+from drover.watching.resources import REPORTS
 from tests.integration.acting.conftest import look
 
 pytestmark = pytest.mark.anyio
@@ -114,13 +115,28 @@ async def test_a_report_holds_exactly_what_was_saved_last(kinds: Cluster, hands:
     plan = ObjectRef("MigrationPlan", name, "22222222-2222-4222-8222-222222222222")
     web, db = a_record("web", Outcome.DONE), a_record("db", Outcome.FAILED)
     await objects.save_records(SaveRecords(name, plan, "initial", (web,), False), hands)
-    await objects.save_records(SaveRecords(name, plan, "initial", (web, db), False), hands)  # its create was lost
+    await objects.save_records(SaveRecords(name, plan, "initial", (web, db), True), hands)
     found = read(kinds, "mreport", name)
     assert (found["status"]["vms"], found["status"]["failed"]) == (2, 1)
     assert found["spec"] == {"plan": {"name": name, "uid": plan.uid}, "run": "initial"}
     assert "ownerReferences" not in found["metadata"], "evidence outlives its plan"
     known = hands.store.snapshot(hands.clock()).reports["", name]
     assert known.status.records == (web, db)
+
+
+async def test_a_report_that_is_there_unexpectedly_is_read_and_not_overwritten(
+    kinds: Cluster, hands: Hands, name: str
+) -> None:
+    """Our create whose answer was lost, or a report that could not be read."""
+    plan = ObjectRef("MigrationPlan", name, "22222222-2222-4222-8222-222222222222")
+    web, db = a_record("web", Outcome.DONE), a_record("db", Outcome.FAILED)
+    await objects.save_records(SaveRecords(name, plan, "initial", (web,), False), hands)
+    hands.store.forget(REPORTS)
+    with pytest.raises(NotAllowedError):
+        await objects.save_records(SaveRecords(name, plan, "initial", (db,), False), hands)
+    assert [each["name"] for each in read(kinds, "mreport", name)["status"]["records"]] == ["web"]
+    known = hands.store.snapshot(hands.clock()).reports["", name]
+    assert known.status.records == (web,)
 
 
 async def test_a_status_goes_to_the_object_with_this_uid_only(kinds: Cluster, hands: Hands, name: str) -> None:
