@@ -11,7 +11,8 @@ from drover.api.shared import API_VERSION, MOST_RETRIES, Model, ObjectMeta, Step
 from drover.api.values import Count, Name, ObjectName, Text, Uid, Word, rule, rules
 
 MAX_RECORDS = 100
-"""A report is written whole whenever an attempt in it ends: a hundred VMs are some 60 KiB."""
+"""A report is written whole whenever an attempt in it ends: a hundred VMs that moved at once are some 70 KiB. It holds
+fewer where they took more: the ledger bounds it by bytes, below 256 KiB."""
 
 
 KEPT_ATTEMPTS = MOST_RETRIES + 2
@@ -57,7 +58,7 @@ class Attempt(Model):
     target: ObjectName
     """To this node."""
     why: Text | None = None
-    """Why this target."""
+    """Why this target. Cut short, or left out, in earlier attempts of a VM that had many."""
     outcome: Outcome
     """How it ended; Cancelling while we wait for that."""
     ended_at: datetime | None = None
@@ -65,11 +66,12 @@ class Attempt(Model):
     mode: Word | None = None
     """PreCopy, PostCopy or Paused, as KubeVirt reports it."""
     steps: Steps | None = None
-    """When it entered each step."""
+    """When it entered each step. Left out in earlier attempts of a VM that had many."""
     fingerprint: Word = ""
     """Of the VM's demands and eligible targets when it ended: when they change, its retries start afresh."""
     error: Text | None = None
-    """What went wrong, in KubeVirt's or the scheduler's words."""
+    """What went wrong, in KubeVirt's or the scheduler's words. Cut short, or left out, in earlier attempts of a VM that
+    had many."""
 
 
 class RejectedTarget(Model):
@@ -80,7 +82,7 @@ class RejectedTarget(Model):
     at: datetime
     """When."""
     message: Text
-    """In the scheduler's words."""
+    """In the scheduler's words. Cut short, or empty, where there are many."""
 
 
 class Record(Model):
@@ -101,14 +103,15 @@ class Record(Model):
 
 
 class ReportStatus(Model):
-    """The VMs of the run that were tried, or 100 of them."""
+    """The VMs of the run that were tried, or up to 100 of them."""
 
     vms: Count = 0
     """How many VMs it holds."""
     failed: Count = 0
     """How many of them failed last."""
     records: Annotated[tuple[Record, ...], Field(max_length=MAX_RECORDS)] = ()
-    """The VMs."""
+    """The VMs. One that is in two reports of a run has outgrown the earlier, which is about to forget it: the later is
+    right."""
 
 
 class MigrationReport(Model):

@@ -5,6 +5,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
+from drover.api.report import MigrationReport
 from drover.facts.kubevirt import HOSTNAME, VMI, VMIM
 from drover.facts.pod import Pod
 from drover.facts.snapshot import Snapshot
@@ -33,6 +34,8 @@ class Index:
     """Launcher pods by node."""
     hostnames: Mapping[str, str]
     """Names of nodes by their hostname label, which is what a migration is pinned to."""
+    reports: Mapping[str, list[MigrationReport]]
+    """What became of a plan's VMs, by plan UID: of all its runs."""
 
     def pods_of(self, vmi: VMI) -> list[Pod]:
         return self.launchers.get(vmi.uid, [])
@@ -60,6 +63,7 @@ def index(snapshot: Snapshot) -> Index:
         by_plan=_grouped((vmim for vmim in _known(snapshot) if vmim.plan_uid), lambda vmim: vmim.plan_uid),
         on_node=_grouped(pods, lambda pod: pod.node),
         hostnames={node.labels.get(HOSTNAME, node.name): node.name for node in snapshot.nodes.values()},
+        reports=_grouped(snapshot.reports.values(), lambda report: report.spec.plan.uid),
     )
 
 

@@ -7,6 +7,8 @@ rule of KubeVirt or of ours. They are asked once per (VM class, node class), not
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,7 @@ from drover.facts.selector import untolerated
 from drover.planning.fleet import Amounts, Fleet
 from drover.planning.vmclass import GUEST_MEMORY, VMClass
 
+T = TypeVar("T")
 Codes = NDArray[np.int8]
 FITS = 0
 
@@ -85,28 +88,44 @@ def explain(vm_class: VMClass, node: Node) -> str | None:
     return CHECKS[code - 1].refuses(vm_class, node) if code != FITS else None
 
 
+def asked(vm_class: VMClass) -> object:
+    """What of a class the checks look at: classes that agree in it get the same answers."""
+    return vm_class.node_selector, vm_class.affinity, vm_class.tolerations
+
+
 def static(vm_class: VMClass, nodes: Sequence[Node]) -> Codes:
     """int8[nodes]: 0 where the class may go as far as labels, taints and conditions say, else 1 + the check's index."""
-    known: dict[object, int] = {}
-    result = np.zeros(len(nodes), dtype=np.int8)
-    for n, node in enumerate(nodes):
-        key = _node_class(node, vm_class)
+    return np.array(_by_class(_first_refusal, vm_class, nodes), dtype=np.int8)
+
+
+def explanations(vm_class: VMClass, nodes: Sequence[Node]) -> list[str | None]:
+    """What `explain` says of each node."""
+    return _by_class(explain, vm_class, nodes)
+
+
+def _by_class(ask: Callable[[VMClass, Node], T], vm_class: VMClass, nodes: Sequence[Node]) -> list[T]:
+    """The answer for each node, asked once per node class."""
+    keys, named = sorted(vm_class.label_keys), vm_class.fields
+    known: dict[object, T] = {}
+    result = []
+    for node in nodes:
+        key = _node_class(node, keys, named)
         if key not in known:
-            known[key] = _first_refusal(vm_class, node)
-        result[n] = known[key]
+            known[key] = ask(vm_class, node)
+        result.append(known[key])
     return result
 
 
-def _node_class(node: Node, vm_class: VMClass) -> object:
-    """What of the node can matter to the class: nodes that agree in it get the same answer."""
+def _node_class(node: Node, keys: Sequence[str], named: bool) -> object:
+    """What of the node can matter to a class that looks at these labels: nodes that agree in it get the same answer."""
     return (
         node.usable_by_kubevirt,
         node.ready,
         node.cordoned,
         node.pressure(),
         node.spec.taints,
-        tuple(node.labels.get(key) for key in sorted(vm_class.label_keys)),
-        node.name if vm_class.fields else "",
+        tuple(node.labels.get(key) for key in keys),
+        node.name if named else "",
     )
 
 
@@ -126,16 +145,24 @@ def has_room(demand: Amounts, fleet: Fleet) -> NDArray[np.bool_]:
 
 def shortage(demand: Amounts, fleet: Fleet, node: int) -> str:
     """Which resource is short on the node and by how much, the worst first."""
-    lacking = demand - fleet.free[node]
-    short = [n for n in range(len(fleet.resources)) if demand[n] > 0 and lacking[n] > 0]
-    if not short:
+    return shortages(demand, fleet)[node]
+
+
+def shortages(demand: Amounts, fleet: Fleet) -> list[str]:
+    """What `shortage` says of each node."""
+    if not fleet.nodes or (demand == np.iinfo(np.int64).max).any():
+        return ["does not offer a device the VM needs"] * len(fleet.nodes)
+    lacking = np.where(demand > 0, demand - fleet.free, 0)
+    worst = (lacking / np.maximum(fleet.allocatable, 1)).argmax(axis=1)
+    amounts = lacking[np.arange(len(worst)), worst]
+    return [_lacks(fleet.resources[n], amount) for n, amount in zip(worst.tolist(), amounts.tolist(), strict=True)]
+
+
+@lru_cache(maxsize=1 << 14)
+def _lacks(resource: str, amount: int) -> str:
+    if amount <= 0:
         return "has room"
-    if demand[short[0]] == np.iinfo(np.int64).max:
-        return "does not offer a device the VM needs"
-    worst = max(short, key=lambda n: lacking[n] / max(1, int(fleet.allocatable[node, n])))
-    name = fleet.resources[worst]
-    amount = human("memory" if name == GUEST_MEMORY else name, int(lacking[worst]))
-    return f"lacks {amount} of {name}"
+    return f"lacks {human('memory' if resource == GUEST_MEMORY else resource, amount)} of {resource}"
 
 
 def summarize(reasons: Iterable[str]) -> str:

@@ -53,6 +53,21 @@ class _Domains:
         result: NDArray[np.bool_] = np.append(fine, False)[self.of]
         return result
 
+    def refusals(self, source: int | None) -> list[str | None]:
+        """Why not each of the nodes, in words, as `allowed` has it."""
+        allowed, others = self.allowed(source), self.others(source)
+        least = self.least(others)
+        words = {domain: self.words(domain, others, least) for domain in np.unique(self.of[~allowed]).tolist()}
+        return [None if fine else words[n] for fine, n in zip(allowed.tolist(), self.of.tolist(), strict=True)]
+
+    def words(self, domain: int, others: NDArray[np.int64], least: int) -> str:
+        rule = self.rule
+        if domain < 0:
+            return f"lacks the label {rule.key}, by which the VM is spread"
+        skew = int(others[domain]) + rule.matches_itself - least
+        where = f"{rule.key}={self.names[domain]}"
+        return f"would break the VM's topology spread: a skew of {skew} in {where}, where {rule.max_skew} is allowed"
+
     def others(self, source: int | None) -> NDArray[np.int64]:
         """int[domains]: the pods without the VM's own."""
         others = self.pods.copy()
@@ -100,11 +115,24 @@ class Spreading:
 
     def refuses(self, uid: str, vm_class: VMClass, node: str) -> str | None:
         """Why the VM may not go to this node, in words that follow "the node", or None if its spread allows it."""
+        target = self._position[node]
         for domains in self._domains(vm_class):
-            source, target = self._node(domains.rule.namespace, uid), self._position[node]
+            source = self._node(domains.rule.namespace, uid)
             if not domains.allowed(source)[target]:
-                return _words(domains, source, target)
+                return domains.refusals(source)[target]
         return None
+
+    def refusals(self, uid: str, vm_class: VMClass) -> list[str | None]:
+        """What `refuses` says of each node: the words of the first constraint that forbids it."""
+        result: list[str | None] = [None] * len(self.nodes)
+        for domains in self._domains(vm_class):
+            words = domains.refusals(self._node(domains.rule.namespace, uid))
+            result = [one or other for one, other in zip(result, words, strict=True)]
+        return result
+
+    def counted_on(self, uid: str, vm_class: VMClass) -> tuple[int | None, ...]:
+        """The node where each constraint counts the VM itself: VMs of a class that agree in it get the same answers."""
+        return tuple(self._node(domains.rule.namespace, uid) for domains in self._domains(vm_class))
 
     def _known(self) -> Occupants:
         if self._found is None:
@@ -166,13 +194,3 @@ def _selected(vm_class: VMClass, node: Node) -> bool:
     terms = vm_class.affinity
     wanted = includes(node.labels, dict(vm_class.node_selector))
     return wanted and (not terms or any(term.matches(node.name, node.labels) for term in terms))
-
-
-def _words(domains: _Domains, source: int | None, target: int) -> str:
-    rule, domain = domains.rule, int(domains.of[target])
-    if domain < 0:
-        return f"lacks the label {rule.key}, by which the VM is spread"
-    others = domains.others(source)
-    skew = int(others[domain]) + rule.matches_itself - domains.least(others)
-    where = f"{rule.key}={domains.names[domain]}"
-    return f"would break the VM's topology spread: a skew of {skew} in {where}, where {rule.max_skew} is allowed"

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import count
 
 from drover.api.reasons import Outcome
 from drover.api.report import (
@@ -16,11 +17,18 @@ from drover.api.report import (
 )
 from drover.api.shared import FailurePolicy
 from drover.facts.duration import duration
+from drover.facts.index import Index
 from drover.facts.kubevirt import VMIM
-from drover.facts.snapshot import Snapshot
 from drover.running.actions import ObjectRef, SaveRecords
 from drover.running.names import jitter, report_name
 
+HALF = 128 << 10
+"""Bytes of records above which a report takes no further VM: the other half is for the retries of those it has."""
+WHOLE = 248 << 10
+"""Bytes of records that a report holds at most. With its metadata it stays below 256 KiB, a sixth of what etcd takes in
+one request: the API server writes a character of ours in six bytes at most."""
+WORDY = 8 << 10
+"""Bytes above which a record says less of what is long past."""
 LONGEST_BACKOFF = timedelta(minutes=10)
 REJECTION_HOLDS = timedelta(minutes=10)
 SUCCESS = frozenset({Outcome.SUCCEEDED, Outcome.DONE})
@@ -56,44 +64,124 @@ def attempt_of(record: Record | None, vmim: VMIM) -> Attempt | None:
     return next((each for each in record.attempts if each.uid == vmim.uid), None) if record is not None else None
 
 
-def read(plan: ObjectRef, snapshot: Snapshot) -> dict[str, Ledger]:
+def read(plan: ObjectRef, index: Index) -> dict[str, Ledger]:
     """The ledgers of a plan by run. A plan of the same name with another UID inherits nothing."""
     reports: dict[str, dict[str, MigrationReport]] = {}
-    for report in snapshot.reports.values():
-        if report.spec.plan.uid == plan.uid:
-            reports.setdefault(report.spec.run, {})[report.name] = report
+    for report in index.reports.get(plan.uid, ()):
+        reports.setdefault(report.spec.run, {})[report.name] = report
     return {run: _read(plan, run, mine) for run, mine in reports.items()}
 
 
 def _read(plan: ObjectRef, run: str, reports: Mapping[str, MigrationReport]) -> Ledger:
-    records = {record.uid: record for report in reports.values() for record in report.status.records}
+    """A VM that outgrew its report is in two for a while: the later one is right."""
+    ordered = dict(sorted(reports.items(), key=lambda item: (_number(item[0]), item[0])))
+    records = {record.uid: record for report in ordered.values() for record in report.status.records}
     attempts = (attempt for record in records.values() for attempt in record.attempts)
-    return Ledger(plan, run, records, reports, frozenset(a.uid for a in attempts if a.outcome not in OPEN))
+    return Ledger(plan, run, records, ordered, frozenset(a.uid for a in attempts if a.outcome not in OPEN))
+
+
+def _number(report: str) -> int:
+    """Of a report, as its name ends with it; -1 for a name that is not of our making."""
+    digits = report.rpartition("-")[2]
+    return int(digits) if digits.isdecimal() else -1
+
+
+@dataclass(slots=True)
+class _Shelf:
+    """The records of a report as they are to be, by VM UID, and the bytes of those that were measured."""
+
+    records: dict[str, Record] = field(default_factory=dict)
+    _bytes: dict[str, int] = field(default_factory=dict)
+
+    def takes(self, record: Record) -> bool:
+        """Whether there is room for the record. One that is here already may use the half that is kept for that."""
+        if not self.records:
+            return True
+        known = record.uid in self.records
+        if not known and len(self.records) >= MAX_RECORDS:
+            return False
+        others = sum(self._measured().values()) - self._bytes.get(record.uid, 0)
+        return others + _size(record) <= (WHOLE if known else HALF)
+
+    def put(self, record: Record) -> None:
+        self.records[record.uid] = record
+        self._bytes.pop(record.uid, None)
+
+    def _measured(self) -> Mapping[str, int]:
+        new = self.records.keys() - self._bytes.keys()
+        self._bytes |= {uid: _size(self.records[uid]) for uid in new}
+        return self._bytes
 
 
 def save(ledger: Ledger, changed: Iterable[Record]) -> tuple[SaveRecords, ...]:
-    """The writes that bring these records into the reports, one per report: old VMs stay where they are, new ones fill
-    the last report and then the next."""
-    contents = {name: {r.uid: r for r in report.status.records} for name, report in ledger.reports.items()}
-    where = {uid: name for name, records in contents.items() for uid in records}
-    touched: set[str] = set()
-    for record in changed:
-        name = where.get(record.uid) or _place(ledger, contents)
-        contents.setdefault(name, {})[record.uid] = record
+    """The writes that bring these records into the reports, one per report. A VM stays in its report while that has
+    room for its retries; new ones, and those that outgrow theirs, go to the last report and then the next.
+
+    A VM is forgotten by the report it outgrew only when it is known to be stored in the other: whichever of the writes
+    are made, nothing is lost.
+    """
+    changed = tuple(changed)
+    if not changed and not _doubled(ledger):
+        return ()
+    where = {record.uid: name for name, report in ledger.reports.items() for record in report.status.records}
+    shelves = {
+        name: _Shelf({r.uid: r for r in report.status.records if where[r.uid] == name})
+        for name, report in ledger.reports.items()
+    }
+    touched = {name for name, shelf in shelves.items() if len(shelf.records) < len(ledger.reports[name].status.records)}
+    for record in map(_concise, changed):
+        home = where.get(record.uid)
+        name = home if home and shelves[home].takes(record) else _place(record, ledger, shelves)
+        where[record.uid] = name
+        shelves[name].put(record)
         touched.add(name)
     return tuple(
-        SaveRecords(name, ledger.plan, ledger.run, tuple(contents[name].values()), name in ledger.reports)
+        SaveRecords(name, ledger.plan, ledger.run, tuple(shelves[name].records.values()), name in ledger.reports)
         for name in sorted(touched)
     )
 
 
-def _place(ledger: Ledger, contents: Mapping[str, Mapping[str, Record]]) -> str:
-    number = 0
-    while True:
-        name = report_name(ledger.plan.name, ledger.plan.uid, ledger.run, number)
-        if len(contents.get(name, ())) < MAX_RECORDS:
-            return name
-        number += 1
+def _doubled(ledger: Ledger) -> bool:
+    """Whether a VM is in two reports."""
+    return sum(len(report.status.records) for report in ledger.reports.values()) > len(ledger.records)
+
+
+def _place(record: Record, ledger: Ledger, shelves: dict[str, _Shelf]) -> str:
+    """The last report, or the next that has room. Never an earlier one: of two that have a VM the later is believed."""
+    number = max((_number(name) for name in shelves), default=0)
+    for each in count(max(0, number)):
+        name = report_name(ledger.plan.name, ledger.plan.uid, ledger.run, each)
+        if shelves.setdefault(name, _Shelf()).takes(record):
+            break
+    return name
+
+
+def _size(record: Record) -> int:
+    """Bytes of JSON, with the comma behind it."""
+    return len(record.model_dump_json(by_alias=True, exclude_none=True).encode()) + 1
+
+
+def _concise(record: Record) -> Record:
+    """The record, with less said of earlier attempts and refusals where it has grown large. What retries, waits and
+    refused targets are counted by stays, and so does the last attempt, which status shows."""
+    for length in (150, 60, 0):
+        if _size(record) <= WORDY:
+            break
+        record = _shortened(record, length)
+    return record
+
+
+def _shortened(record: Record, length: int) -> Record:
+    def brief(text: str | None) -> str | None:
+        return text if text is None or len(text) <= length else text[: length - 1] + "…" if length else None
+
+    def brief_attempt(each: Attempt) -> Attempt:
+        said = {"error": brief(each.error), "why": brief(each.why), "steps": each.steps if length > 60 else None}
+        return each.model_copy(update=said)
+
+    attempts = (*map(brief_attempt, record.attempts[:-1]), *record.attempts[-1:])
+    rejected = tuple(r.model_copy(update={"message": brief(r.message) or ""}) for r in record.rejected)
+    return record.model_copy(update={"attempts": attempts, "rejected": rejected})
 
 
 def with_attempt(record: Record, attempt: Attempt) -> Record:

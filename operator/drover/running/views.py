@@ -122,7 +122,7 @@ def view(plan: MigrationPlan, snapshot: Snapshot, index: Index) -> View:
     """What a round knows about a plan."""
     wanted = run_id(plan)
     run = _run(plan)
-    books = ledger.read(reference(plan), snapshot)
+    books = ledger.read(reference(plan), index)
     own = _own(plan, books, snapshot, index)
     sources = _sources(plan, run, snapshot)
     now = View(

@@ -2,7 +2,7 @@
 
 from drover.facts.index import index
 from drover.facts.kubevirt import HOSTNAME
-from tests.builders import VMIBuilder, a_cluster, a_node, a_plan, a_pod, a_vmi, a_vmim, at
+from tests.builders import VMIBuilder, a_cluster, a_node, a_plan, a_pod, a_report, a_vmi, a_vmim, at
 
 
 def a_moving_vm() -> VMIBuilder:
@@ -56,3 +56,11 @@ def test_nodes_by_hostname_label() -> None:
     bare = a_node("n2").set("metadata.labels", {})
     relations = index(a_cluster(a_node("n1").labelled({HOSTNAME: "host-1"}), bare).snapshot())
     assert relations.hostnames == {"host-1": "n1", "n2": "n2"}
+
+
+def test_reports_by_plan() -> None:
+    """By its UID: one of the same name that was made anew is another plan."""
+    plan, anew = a_plan("p"), a_plan("p").with_uid("another")
+    reports = a_report(plan), a_report(plan, run="2"), a_report(anew), a_report(plan, number=1)
+    relations = index(a_cluster().knows(*reports).snapshot())
+    assert relations.reports == {plan.uid: [reports[0], reports[1], reports[3]], anew.uid: [reports[2]]}

@@ -1,7 +1,13 @@
 """Each check, and its words."""
 
-import pytest
+from dataclasses import replace
 
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drover.facts.quantity import human
 from drover.planning import checks
 from drover.planning.vmclass import GUEST_MEMORY
 from tests.builders import NodeBuilder, VMIBuilder, a_node, a_pod, a_vmi
@@ -89,6 +95,31 @@ def test_shortage(node: dict[str, str], requests: dict[str, str], words: str) ->
     row = ground.vector(dict(a_scene(vmi).vm_class(vmi).requests))
     assert checks.shortage(row, ground, 0).startswith(words)
     assert bool(checks.has_room(row, ground)[0]) is (words == "has room")
+
+
+AMOUNTS = st.integers(0, 6).map(lambda n: n * 700)
+
+
+@given(st.lists(st.tuples(AMOUNTS, AMOUNTS, AMOUNTS, AMOUNTS), min_size=1, max_size=5), st.tuples(AMOUNTS, AMOUNTS))
+def test_the_worst_shortage_is_the_largest_share_of_the_node(
+    nodes: list[tuple[int, int, int, int]], asked: tuple[int, int]
+) -> None:
+    """Told in another way: of what is asked for and not free, over what the node offers."""
+    fleet = a_scene(*(a_node(f"n{n}") for n in range(len(nodes)))).fleet()
+    rows = np.array(nodes, dtype=np.int64)
+    ground = replace(fleet, resources=("cpu", "pods"), allocatable=rows[:, :2], free=rows[:, 2:] - 1000)
+    words = []
+    for offered, free in zip(ground.allocatable.tolist(), ground.free.tolist(), strict=True):
+        lacking = {n: asked[n] - free[n] for n in (0, 1) if 0 < asked[n] > free[n]}
+        worst = max(lacking, key=lambda n: lacking[n] / max(1, offered[n]), default=None)
+        name = ground.resources[worst or 0]
+        words.append("has room" if worst is None else f"lacks {human(name, lacking[worst])} of {name}")
+    assert checks.shortages(np.array(asked, dtype=np.int64), ground) == words
+
+
+def test_a_fleet_without_nodes_lacks_nothing() -> None:
+    ground = a_scene().fleet()
+    assert checks.shortages(ground.vector({"cpu": 1}), ground) == []
 
 
 def test_what_is_not_asked_for_may_be_overdrawn() -> None:

@@ -4,6 +4,7 @@ from typing import cast
 
 import pytest
 
+from drover.planning import placement
 from drover.planning.placement import Placed, Unplaced
 from tests.builders import NodeBuilder, VMIBuilder, a_node, a_vmi
 from tests.unit.planning.scene import Scene, a_scene
@@ -95,6 +96,8 @@ def test_a_refusal_counts_the_reasons() -> None:
         ((), {}, "no other node exists", "allow further target nodes"),
         ((a_node("n2").cordoned(),), {}, "none of 1 other nodes fits: 1× is cordoned",
          "uncordon a node that can take it"),
+        ((a_node("n2").cordoned(), a_node("n3").not_ready(), a_node("n4").not_ready()), {},
+         "none of 3 other nodes fits: 2× is not Ready, 1× is cordoned", "bring the node back"),
         ((a_node("n2"),), {"n2": "is excluded"}, "none of 1 other nodes fits: 1× is excluded",
          "allow further target nodes"),
     ],
@@ -104,3 +107,33 @@ def test_a_vm_without_an_eligible_node(
 ) -> None:
     answer = refusal(a_scene(a_node("n1"), *nodes, WEB), WEB, barred)
     assert answer == Unplaced(False, message, suggestion)
+
+
+def test_each_is_told_what_is_short_when_its_turn_comes() -> None:
+    """Although the first and the last ask the same: in between somebody takes what room there was."""
+    first, last, other = (a_vmi(name).on("n1").memory("7Gi") for name in ("first", "last", "other"))
+    scene = a_scene(a_node("n1"), small("n2", "6Gi"), first, last, other.memory("2Gi"))
+    answers = scene.place(scene.mover(first, kept="n2"), scene.mover(other, kept="n2"), scene.mover(last))
+    assert targets(answers) == {"first": "-", "other": "n2", "last": "-"}
+    found = [cast(Unplaced, answers[vmi.uid]).message for vmi in (first, last)]
+    assert found == [f"none of 1 other nodes fits: 1× lacks {short} GiB of guest memory" for short in ("1.2", "3.5")]
+
+
+def test_each_is_told_what_it_lacks_itself() -> None:
+    larger = a_vmi("larger").on("n1").memory("6Gi")
+    scene = a_scene(a_node("n1"), small("n2", "1Gi"), WEB, larger)
+    answers = scene.place(scene.mover(WEB), scene.mover(larger))
+    found = [cast(Unplaced, answers[vmi.uid]).message for vmi in (WEB, larger)]
+    assert found == [f"none of 1 other nodes fits: 1× lacks {short} GiB of guest memory" for short in ("3.2", "5.2")]
+
+
+def test_each_is_told_of_the_spread_where_it_counts() -> None:
+    """Although both ask the same and leave the same node: one of them counts where an earlier plan sends it."""
+    vms = [a_vmi(f"v{n}").on("a1") for n in (1, 2)]
+    for vmi in vms:
+        vmi.pod.labelled(app="db").spreads("zone", {"app": "db"}, 1)
+    scene = a_scene(*(small(f"{zone}1", "1Gi").labelled(zone=zone) for zone in "abc"), *vms)
+    ground = scene.fleet()
+    ground.spreading.move(vms[1].uid, "b1")
+    answers = placement.place([scene.mover(vmi) for vmi in vms], ground, {})
+    assert ["would break" in cast(Unplaced, answers[vmi.uid]).message for vmi in vms] == [True, False]

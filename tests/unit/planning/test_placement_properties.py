@@ -41,10 +41,12 @@ def vms(draw: st.DrawFn, name: str, homes: list[str]) -> VMIBuilder:
     if draw(st.integers(0, 3)) == 0:
         vmi.set("spec.nodeSelector", {"rack": "a"})
     if draw(st.integers(0, 3)) == 0:
+        vmi.pod.requires([{"key": "rack", "operator": "In", "values": ["b"]}])
+    if draw(st.integers(0, 3)) == 0:
         vmi.pod.tolerates("gpu")
     if draw(st.booleans()):
         vmi.pod.labelled(GROUP)
-        if draw(st.booleans()):
+        for _ in range(draw(st.integers(0, 2))):
             vmi.pod.spreads(draw(st.sampled_from(["rack", "kubernetes.io/hostname"])), GROUP, draw(st.integers(1, 2)))
     return vmi
 
@@ -149,3 +151,49 @@ def test_counting_on_and_counting_anew_agree_on_spread(scene: Scene) -> None:
     anew = Spreading(ground.nodes, lambda: settled)
     for mover in movers:
         assert (ground.spreading.allowed(mover.uid, mover.vm_class) == anew.allowed(mover.uid, mover.vm_class)).all()
+
+
+def movers(scene: Scene) -> list[placement.Mover]:
+    vmis = scene.relations.vmis_by_uid
+    return [placement.Mover(u, class_of(scene, v), bars(v, scene.relations, ())) for u, v in vmis.items()]
+
+
+def why_not(mover: placement.Mover, ground: fleet.Fleet, node: str, barred: dict[str, str]) -> str:
+    """Told node by node, as `admits` does at dispatch."""
+    position = ground.position[node]
+    return (
+        mover.barred.get(node)
+        or barred.get(node)
+        or checks.explain(mover.vm_class, ground.nodes[position])
+        or ground.spreading.refuses(mover.uid, mover.vm_class, node)
+        or checks.shortage(ground.vector(dict(mover.vm_class.requests)), ground, position)
+    )
+
+
+@given(scenes(), st.dictionaries(st.sampled_from(["n1", "n2", "n9"]), st.sampled_from(["is barred", "is taken"])))
+def test_a_refusal_says_what_each_node_would_say(scene: Scene, barred: dict[str, str]) -> None:
+    """At the moment of the choice, although movers that ask the same get the same answer."""
+    ground, twin = scene.fleet(), scene.fleet()
+    asked_for = {mover.uid: mover for mover in movers(scene)}
+    for uid, answer in placement.place(list(asked_for.values()), ground, barred).items():
+        mover = asked_for[uid]
+        if isinstance(answer, placement.Placed):
+            twin.take(twin.position[answer.target], twin.vector(dict(mover.vm_class.requests)))
+            twin.spreading.move(uid, answer.target)
+            continue
+        reasons = [why_not(mover, twin, node.name, barred) for node in twin.nodes]
+        others = [reason for reason in reasons if reason != checks.IS_SOURCE]
+        words = f"none of {len(others)} other nodes fits: {checks.summarize(others)}"
+        assert answer.message == (words if others else "no other node exists")
+
+
+@given(scenes())
+def test_all_nodes_are_told_at_once_what_each_is_told(scene: Scene) -> None:
+    ground = scene.fleet()
+    for mover in movers(scene):
+        vm_class, row = mover.vm_class, ground.vector(dict(mover.vm_class.requests))
+        assert checks.explanations(vm_class, ground.nodes) == [checks.explain(vm_class, node) for node in ground.nodes]
+        spread = [ground.spreading.refuses(mover.uid, vm_class, node.name) for node in ground.nodes]
+        assert ground.spreading.refusals(mover.uid, vm_class) == spread
+        short = [checks.shortage(row, ground, n) for n in range(len(ground.nodes))]
+        assert checks.shortages(row, ground) == short

@@ -129,6 +129,19 @@ def test_all_constraints_must_hold_and_a_node_without_every_key_is_not_looked_at
     assert homes(vmi, *nodes, *others("b1")) == "a2 c1"
 
 
+def test_the_first_constraint_that_forbids_it_is_the_reason() -> None:
+    vmi = a_db("v", "a1")
+    vmi.pod.spreads("kubernetes.io/hostname", DB)
+    scene = a_scene(*three_zones(), *others("b1"), vmi)
+    ground = scene.fleet()
+    told = ground.spreading.refusals(vmi.uid, scene.vm_class(vmi))[ground.position["b1"]]
+    assert (
+        scene.admits(vmi, "b1")
+        == told
+        == "would break the VM's topology spread: a skew of 2 in zone=b, where 1 is allowed"
+    )
+
+
 UNEVEN = ("a2", "b1", "b2")
 """With a maxSkew of 2, zone b may take one more only if the empty zone c is none."""
 
