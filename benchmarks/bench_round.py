@@ -1,6 +1,7 @@
-"""How long a round's pure parts take on a large fleet: goals, propose, decide.
+"""How long a round's pure parts take on a large fleet: goals, propose, decide; and propose where nothing fits anywhere.
 
-`python benchmarks/bench_round.py [VMs] [nodes]`; 10,000 VMs on 500 nodes unless told otherwise, 25 nodes being emptied.
+`python benchmarks/bench_round.py [VMs] [nodes]`; 10,000 VMs on 500 nodes unless told otherwise, 25 nodes being emptied,
+and a fifth of the nodes, with 2,000 VMs to be refused, where it is full.
 """
 
 import platform
@@ -8,6 +9,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import msgspec
@@ -27,9 +29,9 @@ GIB = (2, 4, 8, 16)
 SCHEMA: dict[str, object] = {"openAPIV3Schema": {"properties": {"spec": {"properties": {"addedNodeSelector": {}}}}}}
 
 
-def a_node(name: str, cordoned: bool) -> Node:
+def a_node(name: str, cordoned: bool, memory: str) -> Node:
     status = {
-        "allocatable": {"cpu": "64", "memory": "256Gi", "pods": "250", "devices.kubevirt.io/kvm": "1k"},
+        "allocatable": {"cpu": "64", "memory": memory, "pods": "250", "devices.kubevirt.io/kvm": "1k"},
         "conditions": [{"type": "Ready", "status": "True"}],
     }
     labels = {"kubernetes.io/hostname": name, "kubevirt.io/schedulable": "true"}
@@ -74,19 +76,29 @@ def a_plan(sources: list[str]) -> MigrationPlan:
     )
 
 
-def a_fleet(vms: int, nodes: int) -> Snapshot:
+def a_fleet(vms: int, nodes: int, emptied: int) -> Snapshot:
+    """Nodes of which so many are to be emptied, with room for that."""
     names = [f"n{n:04d}" for n in range(nodes)]
     placed = [(f"vm-{v:05d}", names[v % nodes], GIB[v % len(GIB)]) for v in range(vms)]
     kubevirt = {"metadata": {"name": "kubevirt", "namespace": "kubevirt"}}
     crd = {"metadata": {"name": "crd"}, "spec": {"versions": [{"name": "v1", "served": True, "schema": SCHEMA}]}}
     return Snapshot(
-        nodes={("", name): a_node(name, n < EMPTIED) for n, name in enumerate(names)},
+        nodes={("", name): a_node(name, n < emptied, "256Gi") for n, name in enumerate(names)},
         vmis={("fleet", name): a_vmi(name, node, gib) for name, node, gib in placed},
         pods={("fleet", f"p-{name}"): a_launcher(name, node, gib) for name, node, gib in placed},
         kubevirts={("kubevirt", "kubevirt"): msgspec.convert(kubevirt, type=KubeVirt)},
         crds={("", "crd"): msgspec.json.decode(msgspec.json.encode(crd), type=CRD)},
-        plans={("", "plan"): a_plan(names[:EMPTIED])},
+        plans={("", "plan"): a_plan(names[:emptied])},
     )
+
+
+def a_full_fleet(vms: int, nodes: int) -> Snapshot:
+    """A fifth of the nodes is to be emptied, and no node has room; what is short differs from node to node."""
+    fleet = a_fleet(vms, nodes, nodes // 5)
+    cramped = {
+        key: a_node(key[1], node.cordoned, f"{32 * 1024 + n}Mi") for n, (key, node) in enumerate(fleet.nodes.items())
+    }
+    return replace(fleet, nodes=cramped)
 
 
 def timed(what: str, act: Callable[[], object], times: int = 5) -> None:
@@ -103,13 +115,18 @@ def timed(what: str, act: Callable[[], object], times: int = 5) -> None:
 def main() -> None:
     vms, nodes = (int(text) for text in (*sys.argv[1:], "10000", "500")[:2])
     print(f"{vms} VMs on {nodes} nodes, {EMPTIED} being emptied; {platform.processor() or platform.machine()}")
-    fleet = a_fleet(vms, nodes)
+    fleet = a_fleet(vms, nodes, EMPTIED)
     wanted, standing = goals(fleet, NOW)
     proposals = propose(wanted, fleet, standing.taken, {})
     timed("goals", lambda: goals(fleet, NOW))
     timed("propose", lambda: propose(wanted, fleet, standing.taken, {}))
     timed("decide", lambda: decide(fleet, proposals, NOW))
     print(f"{sum(len(each.assignments) for each in proposals.values())} VMs were given a target")
+    full = a_full_fleet(vms, nodes)
+    wanted, standing = goals(full, NOW)
+    refused = propose(wanted, full, standing.taken, {})
+    timed("refuse", lambda: propose(wanted, full, standing.taken, {}))
+    print(f"{sum(len(each.refused) for each in refused.values())} VMs were told why none of {nodes} nodes takes them")
 
 
 if __name__ == "__main__":

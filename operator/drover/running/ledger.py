@@ -26,7 +26,7 @@ HALF = 128 << 10
 """Bytes of records above which a report takes no further VM: the other half is for the retries of those it has."""
 WHOLE = 248 << 10
 """Bytes of records that a report holds at most. With its metadata it stays below 256 KiB, a sixth of what etcd takes in
-one request: the API server writes a character of ours in six bytes at most."""
+one request: where the API server escapes what we wrote, a byte becomes six at most."""
 WORDY = 8 << 10
 """Bytes above which a record says less of what is long past."""
 LONGEST_BACKOFF = timedelta(minutes=10)
@@ -172,8 +172,12 @@ def _concise(record: Record) -> Record:
 
 
 def _shortened(record: Record, length: int) -> Record:
+    """The record with texts of at most so many characters, and without steps when those are few."""
+
     def brief(text: str | None) -> str | None:
-        return text if text is None or len(text) <= length else text[: length - 1] + "…" if length else None
+        if text is None or len(text) <= length:
+            return text
+        return text[: length - 1] + "…" if length else None
 
     def brief_attempt(each: Attempt) -> Attempt:
         said = {"error": brief(each.error), "why": brief(each.why), "steps": each.steps if length > 60 else None}

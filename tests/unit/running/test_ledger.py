@@ -253,7 +253,7 @@ TURNS = st.tuples(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(st.integers(20, 110), st.sampled_from(("n" * 12, "n" * 63, "n" * 253)), st.lists(TURNS, min_size=4, max_size=12))
 def test_no_report_outgrows_its_bound_and_nothing_that_counts_is_lost(
     vms: int, name: str, turns: list[tuple[Outcome, str, int, bool, int]]
