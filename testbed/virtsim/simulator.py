@@ -20,6 +20,7 @@ from virtsim.kubelet.nodes import Heartbeats
 from virtsim.kubelet.pods import Pods
 from virtsim.options import Options
 from virtsim.virt_api.server import serving
+from virtsim.virt_controller.evacuation import EvacuationController
 from virtsim.virt_controller.migration import MigrationController
 from virtsim.virt_controller.vmi import VmiController
 from virtsim.virt_handler.handler import Handler
@@ -92,6 +93,8 @@ async def _start(simulator: Simulator) -> None:
     options = simulator.options
     simulator._run("vmi", VmiController(controller, options.launcher_image).run())
     simulator._run("migration", MigrationController(controller, options.launcher_image).run())
+    evacuating = _actor(simulator, identities.CONTROLLER, "evacuation-controller")
+    simulator._run("evacuation", EvacuationController(evacuating).run())
     simulator._run("virt-handler", Handler(handler, options).run())
     simulator._run("kubelet", Pods(kubelet, options).run())
     simulator._run("heartbeats", Heartbeats(kubelet, handler).run())

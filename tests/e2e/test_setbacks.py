@@ -1,6 +1,7 @@
 """What goes wrong with migrations, and what Drover makes of it."""
 
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -120,6 +121,24 @@ async def test_foreign_migrations_are_counted_and_waited_for(stage: Stage) -> No
         done = await scene.phase(PLANS, "leave", "Succeeded")
         assert "theirs" not in scene.records(done), "what others did is not ours"
         assert len([each for each in scene.all(VMIMS) if each["spec"]["vmiName"] == "theirs"]) == 1
+
+
+async def test_somebody_drains_the_node_too(stage: Stage) -> None:
+    """KubeVirt makes a migration for every VM whose pod is to be evicted: Drover waits for those and moves the rest."""
+    vms_there = vms("web", count=6, seconds=1)
+    # A create of ours may come second: KubeVirt refuses it, and it is waited for like any other.
+    async with stage.scene(nodes(3), vms_there, waived=["create virtualmachineinstancemigrations"]) as scene:
+        await scene.maintain("n-1")
+        await scene.eventually(lambda: scene.flying(), "a migration of ours")
+        drained = await scene.kubectl("drain", "n-1", "--force", "--delete-emptydir-data", "--timeout=60s")
+        assert "Eviction triggered evacuation" in drained.stderr
+        there = await scene.phase(MAINTENANCES, "n-1", "InMaintenance")
+        assert there["status"]["summary"]["done"] <= 6
+        assert scene.vms_on("n-1") == []
+        ended = Counter((each["spec"]["vmiName"], each["status"]["phase"]) for each in scene.all(VMIMS))
+        assert ended == {(f"web-{n}", "Succeeded"): 1 for n in range(1, 7)}, "each was moved once"
+        await scene.remove(MAINTENANCES, "n-1")
+        await scene.gone(MAINTENANCES, "n-1")
 
 
 async def test_a_create_that_is_refused_is_tried_again(stage: Stage) -> None:

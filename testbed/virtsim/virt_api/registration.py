@@ -41,6 +41,14 @@ def configurations(url: str, authority: bytes) -> list[tuple[Resource, Object]]:
             vmis,
             matchConditions=BY_USERS,
         ),
+        {
+            **webhook("virt-launcher-eviction-interceptor.kubevirt.io", "/pod-eviction-validate", "CREATE", "pods"),
+            "rules": [
+                {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods/eviction"]}
+            ],
+            "matchConditions": [{"name": "launcher", "expression": "object.metadata.name.startsWith('virt-launcher')"}],
+            "sideEffects": "NoneOnDryRun",
+        },
     ]
     mutating = [
         webhook("migrations-mutator.kubevirt.io", "/migration-mutate-create", "CREATE", vmims),

@@ -22,14 +22,15 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Denial:
-    """A refusal. With causes it is a 422 Invalid, without a 400 that carries no reason (kubevirt's webhookutils)."""
+    """A refusal. With causes it is a 422 Invalid, without a `code` that carries no reason (kubevirt's webhookutils)."""
 
     message: str
     causes: tuple[Cause, ...] = ()
+    code: int = 400
 
     def status(self) -> dict[str, Any]:
         if not self.causes:
-            return {"message": self.message, "code": 400}
+            return {"message": self.message, "code": self.code}
         causes = [{"reason": entry.reason, "message": entry.message, "field": entry.field} for entry in self.causes]
         return {"message": self.message, "reason": "Invalid", "code": 422, "details": {"causes": causes}}
 
@@ -48,6 +49,8 @@ class Request:
     user: str
     new: Object
     old: Object
+    name: str = ""
+    dry_run: bool = False
 
     @property
     def by_kubevirt(self) -> bool:
@@ -63,6 +66,8 @@ def request_of(body: bytes) -> Request:
         user=asked["userInfo"].get("username", ""),
         new=asked.get("object") or {},
         old=asked.get("oldObject") or {},
+        name=asked.get("name", ""),
+        dry_run=bool(asked.get("dryRun")),
     )
 
 

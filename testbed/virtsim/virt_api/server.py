@@ -9,7 +9,7 @@ from aiohttp import web
 
 from virtsim.cluster.client import Client
 from virtsim.options import Options
-from virtsim.virt_api import migrations, vmis
+from virtsim.virt_api import evictions, migrations, vmis
 from virtsim.virt_api.registration import register, unregister
 from virtsim.virt_api.review import Denial, Request, allowed, denied, request_of
 
@@ -64,7 +64,11 @@ def _answers(client: Client) -> dict[str, Answer]:
     async def mutate_vmi(request: Request) -> bytes:
         return allowed(request, vmis.mutation(request))
 
+    async def evict(request: Request) -> bytes:
+        return _verdict(request, await evictions.admit(client, request))
+
     return {
+        "/pod-eviction-validate": evict,
         "/migration-validate-create": create,
         "/migration-validate-update": update,
         "/migration-mutate-create": mutate,

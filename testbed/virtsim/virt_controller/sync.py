@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from virtsim.cluster.actor import Actor
 from virtsim.objects.migrations import is_being_deleted
 from virtsim.objects.resources import PODS
+from virtsim.virt_controller.backoff import seconds_left
 from virtsim.virt_controller.hand_over import hand_over, mark_target_down, request_abort
 from virtsim.virt_controller.pending import TargetPods
 from virtsim.virt_controller.timeouts import watch_pending_pod
@@ -49,8 +50,18 @@ class Sync:
 
     async def _pending(self, view: View) -> float | None:
         if view.target is None:
-            return await self._targets.create(view)
+            return await self._backed_off(view) or await self._targets.create(view)
         return await watch_pending_pod(self._actor, view)
+
+    async def _backed_off(self, view: View) -> float | None:
+        """When an evacuation that follows a failed one looks again, or None if it need not wait."""
+        vmi = view.vmi["metadata"]
+        where = f"{vmi['namespace']}/{vmi['name']}"
+        left = seconds_left(view.vmim, self._actor.caches.vmims.by("vmi", where))
+        if left <= 0:
+            return None
+        self._actor.events.warning(view.vmi, "MigrationBackoff", f"backoff migrating vmi {where}")
+        return left
 
     async def _scheduling(self, view: View) -> float | None:
         return await watch_pending_pod(self._actor, view)

@@ -15,7 +15,7 @@ from virtsim.objects.resources import PODS, VMIS, Key, Object, key_of
 from virtsim.objects.times import go_time
 from virtsim.virt_controller.configuration import cluster_node_selectors
 from virtsim.virt_controller.launcher_pod import first_pod
-from virtsim.virt_controller.vmi_status import in_its_phase, interfaces, ready, unpaused
+from virtsim.virt_controller.vmi_status import in_its_phase, interfaces, ready, requested, unpaused
 
 WORKERS = 10
 FINAL = ("Succeeded", "Failed")
@@ -73,9 +73,17 @@ class VmiController:
             return
         if not is_true(pod, keys.UNPAUSED):
             pod = await self._actor.patch_status(PODS, pod, {"conditions": [unpaused()]})
+        await self._tell_descheduler(vmi, pod)
         if labels_of(pod).get(keys.NODE_NAME) != pod["spec"]["nodeName"]:
             body = {"metadata": {"labels": {keys.NODE_NAME: pod["spec"]["nodeName"]}}}
             await self._actor.patch_merge(PODS, pod, body)
+
+    async def _tell_descheduler(self, vmi: Object, pod: Object) -> None:
+        """A pod whose eviction is under way is not to be chosen again."""
+        said, marked = keys.EVICTION_IN_PROGRESS in annotations_of(pod), bool(vmi["status"].get("evacuationNodeName"))
+        if said != marked:
+            value = "true" if marked else None
+            await self._actor.patch_merge(PODS, pod, {"metadata": {"annotations": {keys.EVICTION_IN_PROGRESS: value}}})
 
     async def _announce_target(self, vmi: Object) -> None:
         """Marks the target pod when its domain runs, for network plugins; in Go's time format."""
@@ -92,7 +100,7 @@ class VmiController:
         if not wanted["activePods"]:
             del wanted["activePods"]
         if wanted["phase"] == "Running":
-            wanted["conditions"] = with_condition(wanted.get("conditions"), ready(vmi, current))
+            wanted["conditions"] = requested(vmi, with_condition(wanted.get("conditions"), ready(vmi, current)))
         if wanted["phase"] == "Running" and current is not None:
             wanted.setdefault("launcherContainerImageVersion", current["spec"]["containers"][0]["image"])
             wanted["interfaces"] = interfaces(wanted, current)

@@ -3,12 +3,14 @@
 from typing import Any
 
 from virtsim.objects import keys
-from virtsim.objects.conditions import condition
+from virtsim.objects.conditions import condition, without_condition
 from virtsim.objects.migrations import is_being_deleted
 from virtsim.objects.phases import in_phase
 from virtsim.objects.pods import NONROOT_USER, is_ready, is_terminal
 from virtsim.objects.resources import Object
 from virtsim.objects.times import now
+
+EVICTION_REQUESTED = "EvictionRequested"
 
 
 def in_its_phase(vmi: Object, pods: list[Object], current: Object | None) -> Object:
@@ -54,6 +56,16 @@ def ready(vmi: Object, pod: Object | None) -> Object:
     if known is not None and (known["status"], known.get("reason")) == (entry["status"], entry.get("reason")):
         return known
     return {**entry, "lastProbeTime": None, "lastTransitionTime": now()}
+
+
+def requested(vmi: Object, conditions: list[Object]) -> list[Object]:
+    """The conditions with the one that follows the mark for eviction."""
+    if not vmi["status"].get("evacuationNodeName"):
+        return without_condition(conditions, EVICTION_REQUESTED)
+    if condition(vmi, EVICTION_REQUESTED) is not None:
+        return conditions
+    said = {"status": "True", "reason": EVICTION_REQUESTED, "message": "VMI is marked for eviction"}
+    return [*conditions, {"type": EVICTION_REQUESTED, **said, "lastProbeTime": now(), "lastTransitionTime": now()}]
 
 
 def _ready_of(pod: Object | None) -> Object:
