@@ -1,10 +1,11 @@
 """Evicting launcher pods, by strategy: who is marked and moved, who is refused, and who is shut down."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
-from tests.integration.virtsim.scene import Scene
+from tests.integration.virtsim.scene import WITHIN_SECONDS, Scene
 from virtsim.cluster.client import JSON_PATCH, ApiError
 from virtsim.objects.conditions import condition
 from virtsim.objects.pods import annotations_of
@@ -92,8 +93,11 @@ async def test_a_vm_is_marked_moved_and_unmarked(scene: Scene) -> None:
     assert vmim["spec"] == {"vmiName": "evacuated", "priority": "system-critical"}
     assert annotations_of(vmim)["kubevirt.io/evacuationMigration"] == "eviction-1"
     told = ("Normal", "SuccessfulCreate", f"Created Migration {vmim['metadata']['name']}")
-    assert told in await scene.events(marked, "SuccessfulCreate")
     await scene.vmim(vmim, "Succeeded")
+    # Events of the same reason tell of its pod, and they come in their own time.
+    async with asyncio.timeout(WITHIN_SECONDS):
+        while told not in await scene.events(marked):
+            await asyncio.sleep(0.05)
     after = await scene.vmi(NAMESPACE, "evacuated", lambda vmi: not is_requested(vmi))
     assert "evacuationNodeName" not in after["status"]
     assert after["status"]["nodeName"] != "eviction-1"
