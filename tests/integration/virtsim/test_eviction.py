@@ -96,7 +96,7 @@ async def test_a_vm_is_marked_moved_and_unmarked(scene: Scene) -> None:
     await scene.vmim(vmim, "Succeeded")
     # Events of the same reason tell of its pod, and they come in their own time.
     async with asyncio.timeout(WITHIN_SECONDS):
-        while told not in await scene.events(marked):
+        while told not in await scene.events(marked):  # noqa: ASYNC110 - the API server tells only whom asks
             await asyncio.sleep(0.05)
     after = await scene.vmi(NAMESPACE, "evacuated", lambda vmi: not is_requested(vmi))
     assert "evacuationNodeName" not in after["status"]
