@@ -1,8 +1,8 @@
 """Events as client-go's recorder writes them: asynchronously, and repeats counted on one object."""
 
 import asyncio
-import itertools
 import logging
+import time
 from dataclasses import dataclass
 
 import aiohttp
@@ -34,7 +34,6 @@ class Recorder:
         self._component = component
         self._told: asyncio.Queue[tuple[_Told, str]] = asyncio.Queue()
         self._written: dict[_Told, tuple[str, int]] = {}
-        self._serial = itertools.count()
 
     def normal(self, obj: Object, reason: str, message: str) -> None:
         self._tell(obj, "Normal", reason, message)
@@ -71,11 +70,12 @@ class Recorder:
         self._written[told] = name, count + 1
 
     def _event(self, told: _Told, at: str) -> Object:
+        """Named as client-go names it, by the moment: two components tell of one object without meeting."""
         version, kind, namespace, name, uid = told.obj
         return {
             "apiVersion": "v1",
             "kind": "Event",
-            "metadata": {"namespace": namespace, "name": f"{name}.{uid[:8]}{next(self._serial):06x}"},
+            "metadata": {"namespace": namespace, "name": f"{name}.{time.time_ns():x}"},
             "involvedObject": {
                 "apiVersion": version,
                 "kind": kind,

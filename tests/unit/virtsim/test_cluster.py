@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from virtsim.cluster.client import Client
+from virtsim.cluster.events import Recorder
 from virtsim.cluster.queue import WorkQueue
 from virtsim.cluster.store import Store
 from virtsim.objects import quantity
-from virtsim.objects.resources import Object
+from virtsim.objects.resources import Object, Resource
 
 
 def _obj(version: int, *, uid: str = "u1", name: str = "a", colour: str = "red") -> Object:
@@ -135,3 +137,24 @@ def test_bytes_survive_being_written(value: int) -> None:
 @given(st.integers(1, 10**6))
 def test_cores_survive_being_written(thousandths: int) -> None:
     assert quantity.parse(quantity.milli(Fraction(thousandths, 1000))) == Fraction(thousandths, 1000)
+
+
+@pytest.mark.anyio
+async def test_two_components_tell_of_one_object_without_meeting() -> None:
+    """Each began to count at nothing once: the second one's first event was refused as one that was there."""
+    names: list[str] = []
+
+    class Names(Client):
+        async def create(self, resource: Resource, obj: Object, subresource: str = "", **query: str) -> Object:
+            names.append(obj["metadata"]["name"])
+            return obj
+
+    metadata = {"namespace": "shop", "name": "web", "uid": "vmi-uid"}
+    vmi = {"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachineInstance", "metadata": metadata}
+    for component in ("virtualmachine-controller", "evacuation-controller"):
+        recorder = Recorder(Names(None, None), component)  # type: ignore[arg-type] - nothing is sent
+        recorder.normal(vmi, "SuccessfulCreate", component)
+        writing = asyncio.create_task(recorder.run())
+        await recorder._told.join()
+        writing.cancel()
+    assert len(set(names)) == 2
