@@ -152,7 +152,7 @@ async def test_two_components_tell_of_one_object_without_meeting() -> None:
     metadata = {"namespace": "shop", "name": "web", "uid": "vmi-uid"}
     vmi = {"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachineInstance", "metadata": metadata}
     for component in ("virtualmachine-controller", "evacuation-controller"):
-        recorder = Recorder(Names(None, None), component)  # type: ignore[arg-type] - nothing is sent
+        recorder = Recorder(Names(None, None), component)  # type: ignore[arg-type]
         recorder.normal(vmi, "SuccessfulCreate", component)
         writing = asyncio.create_task(recorder.run())
         await recorder._told.join()
