@@ -83,7 +83,7 @@ def probes(loop: "Loop", metrics: "Metrics") -> web.Application:
 async def serve(options: argparse.Namespace, client: "Client | None" = None) -> None:
     """Run until SIGTERM or SIGINT. `client`, not opened yet, is for those who want to know of its writes."""
     from drover.handlers import Handlers
-    from drover.loop import Loop
+    from drover.loop import Loop, utc_now
     from drover.metrics import Metrics
     from drover.watching.client import Client
     from drover.watching.store import Store
@@ -91,9 +91,11 @@ async def serve(options: argparse.Namespace, client: "Client | None" = None) -> 
     stop = asyncio.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(each, stop.set)
-    client, store, metrics = client or Client(), Store(), Metrics()
-    await client.open(options.kubeconfig)
-    loop = Loop(client, store, metrics)
+    api, metrics = client or Client(), Metrics()
+    # The same clock as the loop's, which asks how long ago things were.
+    store = Store(clock=lambda: utc_now(api.skew))
+    await api.open(options.kubeconfig)
+    loop = Loop(api, store, metrics)
     handlers = Handlers(loop.deliver, kubeconfig=options.kubeconfig, debug=options.log_level == "debug")
     runner = web.AppRunner(probes(loop, metrics), access_log=None)
     await runner.setup()
@@ -109,7 +111,7 @@ async def serve(options: argparse.Namespace, client: "Client | None" = None) -> 
     await asyncio.gather(working, return_exceptions=True)
     await handlers.stop()
     await runner.cleanup()
-    await client.close()
+    await api.close()
     if not stop.is_set():
         working.result()
 

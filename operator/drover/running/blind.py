@@ -5,14 +5,16 @@ A VM that is not in an incomplete list has not ended, and a migration that is no
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
-from drover.api.maintenance import MaintenanceStatus, NodeMaintenance
-from drover.api.plan import MigrationPlan, PlanStatus
+from drover.api.maintenance import NodeMaintenance
+from drover.api.plan import MigrationPlan
 from drover.api.reasons import MaintenancePhase, PlanPhase, Reason, WaitReason
 from drover.api.shared import Condition, Waiting
 from drover.facts.snapshot import Snapshot
 from drover.running.actions import Decision
 from drover.running.conditions import ACTIVE, settle, trio
+from drover.running.preflight import WHEN_SILENT
 from drover.running.status import since
 
 BLIND = frozenset({"nodes", "pods", "vmis", "vmims"})
@@ -22,38 +24,28 @@ BLIND = frozenset({"nodes", "pods", "vmis", "vmims"})
 def unsure(snapshot: Snapshot, now: datetime) -> Decision:
     """The decision of a round that does not know the cluster: no action, and statuses that say what is waited for."""
     message = f"not listed yet: {', '.join(sorted(snapshot.unlisted & BLIND))}"
-    fix = "see whether the API server is well and whether Drover may list and watch these resources"
-    waiting = Waiting(reason=WaitReason.SNAPSHOT_STALE, message=message, suggestion=fix)
+    waiting = Waiting(reason=WaitReason.SNAPSHOT_STALE, message=message, suggestion=WHEN_SILENT)
+    plans, maintenances = snapshot.plans.values(), snapshot.maintenances.values()
     return Decision(
-        plans={plan.name: _plan(plan, waiting, now) for plan in snapshot.plans.values()},
-        maintenances={each.name: _maintenance(each, waiting, now) for each in snapshot.maintenances.values()},
+        plans={p.name: p.status.model_copy(update=_held(p, PlanPhase.HELD, waiting, now)) for p in plans},
+        maintenances={
+            m.name: m.status.model_copy(update=_held(m, MaintenancePhase.HELD, waiting, now)) for m in maintenances
+        },
     )
 
 
-def _plan(plan: MigrationPlan, waiting: Waiting, now: datetime) -> PlanStatus:
-    return plan.status.model_copy(
-        update={
-            "observed_generation": plan.metadata.generation,
-            "observed_at": now,
-            "phase": PlanPhase.HELD,
-            "reason": Reason.SNAPSHOT_STALE,
-            "conditions": _conditions(plan, waiting, now),
-            "waiting": since(waiting, plan.status.waiting, now),
-        }
-    )
-
-
-def _maintenance(maintenance: NodeMaintenance, waiting: Waiting, now: datetime) -> MaintenanceStatus:
-    return maintenance.status.model_copy(
-        update={
-            "observed_generation": maintenance.metadata.generation,
-            "observed_at": now,
-            "phase": MaintenancePhase.HELD,
-            "reason": Reason.SNAPSHOT_STALE,
-            "conditions": _conditions(maintenance, waiting, now),
-            "waiting": since(waiting, maintenance.status.waiting, now),
-        }
-    )
+def _held(
+    thing: MigrationPlan | NodeMaintenance, phase: PlanPhase | MaintenancePhase, waiting: Waiting, now: datetime
+) -> dict[str, Any]:
+    """What is new in the status; everything else stays as it was said last."""
+    return {
+        "observed_generation": thing.metadata.generation,
+        "observed_at": now,
+        "phase": phase,
+        "reason": Reason.SNAPSHOT_STALE,
+        "conditions": _conditions(thing, waiting, now),
+        "waiting": since(waiting, thing.status.waiting, now),
+    }
 
 
 def _conditions(thing: MigrationPlan | NodeMaintenance, waiting: Waiting, now: datetime) -> tuple[Condition, ...]:

@@ -96,9 +96,8 @@ def _alone(about: ObjectRef) -> Iterator[None]:
 def _not_backed_off(actions: Iterable[Action], shared: Round) -> Iterable[Action]:
     """Without what the API server refused a moment ago; status shows the refusal meanwhile."""
     for action in actions:
-        refusal = shared.snapshot.refusals.get(action.key)
-        until = backoff(refusal) if refusal is not None else shared.now
-        if until > shared.now:
+        until = _backs_off(action, shared)
+        if until is not None:
             shared.wake.append(until)
         else:
             yield action
@@ -130,9 +129,11 @@ def _plan(view: View, proposal: Proposal | None, standing: Standing, shared: Rou
     return [*starts, *ended.saves, *ended.cancels, *tells, *_finalizer(view, restored, ended)], said
 
 
-def _backs_off(action: Action, shared: Round) -> bool:
+def _backs_off(action: Action, shared: Round) -> datetime | None:
+    """Until when an action waits that the API server has refused."""
     refusal = shared.snapshot.refusals.get(action.key)
-    return refusal is not None and backoff(refusal) > shared.now
+    until = backoff(refusal, shared.now) if refusal is not None else shared.now
+    return until if until > shared.now else None
 
 
 def _keys(view: View) -> list[str]:

@@ -164,8 +164,11 @@ def _backoff(c: Candidate) -> Waiting | None:
     return wait(WaitReason.BACKOFF, f"tried again at {until:%H:%M:%S} UTC; the last attempt: {last}", until=until)
 
 
-def backoff(refusal: Refusal) -> datetime:
+def backoff(refusal: Refusal, now: datetime) -> datetime:
     """When a refused write may be tried again: after 1 s, doubling up to 5 min."""
+    if refusal.at > now:
+        # Refused in the future: the clock was put back, and nobody knows how long ago it was.
+        return now
     return refusal.at + min(REFUSED_FIRST * (1 << min(refusal.tries - 1, 12)), REFUSED_LONGEST)
 
 
@@ -174,9 +177,8 @@ def _refused(c: Candidate) -> Waiting | None:
     refusal = c.round.snapshot.refusals.get(f"start {c.case.uid}")
     if refusal is None:
         return None
-    until = backoff(refusal)
-    if c.round.past(until) or refusal.at > c.round.now:
-        # Refused in the future: the clock was put back, and nobody knows how long ago it was.
+    until = backoff(refusal, c.round.now)
+    if c.round.past(until):
         return None
     return wait(WaitReason.REFUSED, f"{refusal.reason}: {refusal.message}", "see the message", until)
 

@@ -12,6 +12,8 @@ from drover.planning.candidates import kubevirt_nodes, max_nodes, resolve_nodes,
 from drover.running.slots import Allowed
 from drover.running.views import View
 
+WHEN_SILENT = "see whether the API server is well and whether Drover may list and watch these resources"
+
 
 @dataclass(frozen=True, slots=True)
 class Hold:
@@ -62,8 +64,7 @@ def _stale(snapshot: Snapshot) -> Hold | None:
     if not snapshot.stale:
         return None
     message = f"nothing was heard from the API server about {', '.join(sorted(snapshot.stale))}"
-    fix = "see whether the API server is well and whether Drover may list and watch these resources"
-    return _hold(Reason.SNAPSHOT_STALE, WaitReason.SNAPSHOT_STALE, message, fix)
+    return _hold(Reason.SNAPSHOT_STALE, WaitReason.SNAPSHOT_STALE, message, WHEN_SILENT)
 
 
 def _upgrading(kubevirt: KubeVirt | None) -> Hold | None:

@@ -27,10 +27,10 @@ async def admit(client: Client, request: Request) -> Denial | None:
         vmi = await client.get(VMIS, request.namespace, name)
     except ApiError as error:
         return _denial(f"kubevirt failed getting the vmi: {error.message}")
-    kubevirts = (await client.list(KUBEVIRTS))["items"]
-    if not _is_evacuated(vmi, strategy_of(vmi, kubevirts)):
+    strategy = strategy_of(vmi, (await client.list(KUBEVIRTS))["items"])
+    if not _is_evacuated(vmi, strategy):
         return None
-    return _refused(vmi, pod, strategy_of(vmi, kubevirts)) or await _marked(client, request, vmi, pod)
+    return _refused(vmi, pod, strategy) or await _marked(client, request, vmi, pod)
 
 
 async def _pod(client: Client, request: Request) -> Object | None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from virtsim.objects import keys
-from virtsim.objects.migrations import phase_of
+from virtsim.objects.migrations import is_final, phase_of
 from virtsim.objects.pods import annotations_of
 from virtsim.objects.resources import Object
 from virtsim.objects.times import seconds_since
@@ -34,7 +34,7 @@ def _backs_off(vmim: Object) -> bool:
 
 def _created(vmim: Object) -> tuple[str, bool]:
     """Of two of the same second the one that is not over is the newer."""
-    return vmim["metadata"]["creationTimestamp"], phase_of(vmim) not in ("Succeeded", "Failed")
+    return vmim["metadata"]["creationTimestamp"], not is_final(vmim)
 
 
 def _failed_at(vmim: Object) -> str:

@@ -143,3 +143,10 @@ def test_a_maintenance_ends_when_the_migration_it_cancelled_is_on_record_and_gon
     found = a_round(cluster.knows(a_report(plan, record)))
     assert found.maintenance().phase == "Withdrawn"
     assert [action.present for action in found.of(SetFinalizer) if action.object.kind == "NodeMaintenance"] == [False]
+
+
+def test_a_write_refused_in_the_future_is_tried_now() -> None:
+    """The clock was put back: nobody knows how long ago it was."""
+    cluster = a_cluster(a_node("n1").held_by(running()), a_node("n2")).refused("cordon n1", tries=9)
+    assert a_round(cluster).of(Uncordon) == []
+    assert a_round(cluster, at(-3600)).of(Uncordon) == [Uncordon("n1", unschedulable=False)]
