@@ -12,6 +12,7 @@ from pathlib import Path
 import aiohttp
 from kubernetes.aio.config import ConfigException
 
+from virtsim import versions
 from virtsim.cluster.client import ApiError
 from virtsim.crds.install import ForeignKubeVirtError
 from virtsim.fleet.spec import Fleet, FleetError, names, read
@@ -51,7 +52,10 @@ def parser() -> argparse.ArgumentParser:
     words.add_argument("--link-speed", default="1250M", metavar="BYTES", help="per second and migration (1250M)")
     words.add_argument("--webhook-host", default="127.0.0.1", help="where the API server reaches this process")
     words.add_argument(
-        "--without-added-node-selector", action="store_true", help="VMIMs cannot choose a node, as before KubeVirt 1.6"
+        "--kubevirt-version",
+        default=str(versions.NEWEST),
+        choices=[str(known) for known in versions.KNOWN],
+        help="the minor version of KubeVirt that is simulated",
     )
     words.add_argument("--verbose", action="store_true")
     return words
@@ -66,8 +70,8 @@ def options(arguments: argparse.Namespace) -> Options:
     return Options(
         speed_up=arguments.speed_up,
         link_speed=link_speed,
-        added_node_selector=not arguments.without_added_node_selector,
         webhook_host=arguments.webhook_host,
+        version=versions.parse(arguments.kubevirt_version),
     )
 
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from virtsim.versions import NEWEST, Version
+
 GIGABIT = 10**9 // 8
 
 
@@ -11,16 +13,15 @@ class Options:
 
     speed_up: what happens inside launchers (transfers, their deadlines, the qemu time-out) runs this many times faster.
     Kubernetes' and virt-controller's own timers stay real. link_speed: bytes/s of one migration where KubeVirt's
-    bandwidthPerMigration does not say less. added_node_selector: False is a KubeVirt before 1.6, whose VMIM lacks the
-    field. webhook_host: the address under which the API server reaches this process.
+    bandwidthPerMigration does not say less. webhook_host: the address under which the API server reaches this process.
+    version: the KubeVirt that is simulated.
     """
 
     speed_up: float = 1.0
     link_speed: float = 10.0 * GIGABIT
-    added_node_selector: bool = True
     webhook_host: str = "127.0.0.1"
-    version: str = "v1.9.0"
+    version: Version = NEWEST
 
     @property
     def launcher_image(self) -> str:
-        return f"quay.io/kubevirt/virt-launcher:{self.version}"
+        return f"quay.io/kubevirt/virt-launcher:{self.version.release}"

@@ -71,7 +71,7 @@ async def running(kubeconfig: str | Path, fleet: Fleet, options: Options | None 
     # The webhooks have connections of their own: a request that waits for its admission must not keep the webhook
     # from asking the API server.
     async with connect(str(kubeconfig)) as client, connect(str(kubeconfig)) as reading:
-        await install(client, added_node_selector=options.added_node_selector)
+        await install(client, options.version)
         simulator = Simulator(client, Caches(), options)
         try:
             await _start(simulator)
@@ -111,7 +111,7 @@ def _actor(simulator: Simulator, identity: Identity, component: str) -> Actor:
     client = simulator.client.acting_as(identity)
     recorder = Recorder(client, component)
     simulator._run(f"events of {component}", recorder.run())
-    return Actor(client, simulator.caches, recorder)
+    return Actor(client, simulator.caches, recorder, simulator.options.version)
 
 
 async def _or_crash(simulator: Simulator, work: Coroutine[Any, Any, None]) -> None:

@@ -10,6 +10,7 @@ from tests.e2e.test_plan import evacuation
 from virtsim.crds.install import NAMES
 from virtsim.objects.resources import CRDS, NODES, VMIMS
 from virtsim.options import Options
+from virtsim.versions import Version
 
 pytestmark = pytest.mark.anyio
 
@@ -32,7 +33,7 @@ async def test_without_kubevirt_it_waits_and_goes_on_by_itself(stage: Stage) -> 
 
 
 async def test_a_kubevirt_that_cannot_pin_starts_nothing(stage: Stage) -> None:
-    async with stage.scene(nodes(2), vms("web"), options=Options(added_node_selector=False)) as scene:
+    async with stage.scene(nodes(2), vms("web"), options=Options(version=Version(5))) as scene:
         await scene.maintain("n-1")
         blocked = await scene.phase(MAINTENANCES, "n-1", "Blocked")
         assert "1.6" in findings(blocked)["PinningUnsupported"]["suggestion"]

@@ -8,15 +8,17 @@ from virtsim.cluster.caches import Caches
 from virtsim.cluster.client import JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, Client
 from virtsim.cluster.events import Recorder
 from virtsim.objects.resources import Object, Resource
+from virtsim.versions import NEWEST, Version
 
 
 @dataclass(frozen=True)
 class Actor:
-    """Reads from `caches`, writes through `client` (read your writes), tells through `events`."""
+    """Reads from `caches`, writes through `client` (read your writes), tells through `events`; is of a `version`."""
 
     client: Client
     caches: Caches
     events: Recorder
+    version: Version = NEWEST
 
     async def create(self, resource: Resource, obj: Object, subresource: str = "") -> Object:
         return self._seen(resource, await self.client.create(resource, obj, subresource))

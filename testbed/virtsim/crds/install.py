@@ -7,9 +7,11 @@ from typing import Any
 import yaml
 
 from virtsim.cluster.client import MERGE_PATCH, ApiError, Client
+from virtsim.crds.older import as_of
 from virtsim.objects import keys
 from virtsim.objects.conditions import is_true
 from virtsim.objects.resources import CRDS, Object
+from virtsim.versions import NEWEST, Version
 
 FOLDER = Path(__file__).parent
 NAMES = ("kubevirts", "virtualmachineinstances", "virtualmachineinstancemigrations")
@@ -20,26 +22,24 @@ class ForeignKubeVirtError(Exception):
     """The cluster has kubevirt.io definitions that the simulator did not install: it may be a real KubeVirt."""
 
 
-def definitions(*, added_node_selector: bool = True) -> list[Object]:
-    """The CRDs as they are installed; without `added_node_selector` as a KubeVirt before 1.6 has them."""
+def definitions(version: Version = NEWEST) -> list[Object]:
+    """The CRDs as this version of KubeVirt has them."""
     crds = [_load(name) for name in NAMES]
     for crd in crds:
         crd["metadata"]["labels"] = {keys.SIMULATED_CRD: "true"}
         status = _schema(crd)["status"]["properties"]
         if "migrationState" in status:
             status["migrationState"] = _load("migrationstate")
-    if not added_node_selector:
-        del _schema(crds[-1])["spec"]["properties"]["addedNodeSelector"]
-    return crds
+    return as_of(version, crds)
 
 
-async def install(client: Client, *, added_node_selector: bool = True) -> None:
+async def install(client: Client, version: Version = NEWEST) -> None:
     """Creates or renews the CRDs and waits until they are served.
 
     Raises ForeignKubeVirtError when any definition in a group of KubeVirt's is not the simulator's own.
     """
     await refuse_foreign(client)
-    wanted = definitions(added_node_selector=added_node_selector)
+    wanted = definitions(version)
     await asyncio.gather(*(_apply(client, crd) for crd in wanted))
     async with asyncio.timeout(ESTABLISHED_WITHIN_SECONDS):
         await asyncio.gather(*(_established(client, crd["metadata"]["name"]) for crd in wanted))

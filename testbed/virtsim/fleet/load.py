@@ -64,7 +64,8 @@ class Loader:
         if created is None:
             created = await self._admin.patch_merge(KUBEVIRTS, wanted, {"spec": spec})
         versions = ("observedKubeVirtVersion", "targetKubeVirtVersion", "operatorVersion")
-        status = {"phase": "Deployed", "defaultArchitecture": "amd64", **dict.fromkeys(versions, kubevirt.version)}
+        release = kubevirt.version or self._admin.version.release
+        status = {"phase": "Deployed", "defaultArchitecture": "amd64", **dict.fromkeys(versions, release)}
         await self._admin.patch_merge(KUBEVIRTS, created, {"status": status}, "status")
 
     async def _nodes(self, groups: list[Nodes]) -> None:

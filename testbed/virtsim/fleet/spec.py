@@ -75,10 +75,11 @@ class VirtualMachines(Strict, frozen=True):
 
 
 class KubeVirt(Strict, frozen=True):
-    """`configuration` is spec.configuration of the KubeVirt CR, for example {migrations: {...}}."""
+    """`configuration` is spec.configuration of the KubeVirt CR, for example {migrations: {...}}; `version` is what its
+    status says, if not the first release of the simulated minor."""
 
     name: str = "kubevirt"
-    version: str = "v1.9.0"
+    version: str | None = None
     configuration: dict[str, Any] = {}
 
 

@@ -51,7 +51,7 @@ async def test_foreign_definitions_are_refused(cluster: Cluster, client: Client,
 
 
 async def test_it_runs_until_it_is_told_to_stop(cluster: Cluster, client: Client, fleet: Path) -> None:
-    async with started(cluster, fleet, "--without-added-node-selector") as process:
+    async with started(cluster, fleet, "--kubevirt-version=1.5") as process:
         ready = await asyncio.wait_for(_line(process, b"virtsim: ready"), STARTED_WITHIN_SECONDS)
         assert ready.startswith(b"virtsim: ready, 1 nodes, 1 VMs")
         assert await _webhooks(client) == ["virt-api-mutator", "virt-api-validator"]
