@@ -12,7 +12,13 @@ from virtsim.objects.conditions import is_true
 from virtsim.objects.resources import CRDS, Object
 
 FOLDER = Path(__file__).parent
-NAMES = ("kubevirts", "virtualmachineinstances", "virtualmachineinstancemigrations")
+NAMES = (
+    "kubevirts",
+    "migrationpolicies",
+    "virtualmachines",
+    "virtualmachineinstances",
+    "virtualmachineinstancemigrations",
+)
 ESTABLISHED_WITHIN_SECONDS = 30.0
 
 
