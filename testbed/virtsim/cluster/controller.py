@@ -15,6 +15,12 @@ logger = logging.getLogger(__name__)
 Reconcile = Callable[[Key], Awaitable[float | None]]
 """Makes what is so a step more like what should be; answers after how many seconds to look again, or None."""
 
+Priority = Callable[[Key], int]
+"""How urgent a key is that comes back by itself, after a delay or a failure."""
+
+LONGEST_OUTAGE_SECONDS = 16.0
+"""The longest pause while the API server is not reached: the simulator has to be back as soon as it is."""
+
 EXPECTED_CODES = frozenset({404, 409, 422})
 """What a race with another writer is answered with: the next look sees what won."""
 
@@ -22,8 +28,9 @@ EXPECTED_CODES = frozenset({404, 409, 422})
 class Controller:
     """Runs one reconcile function over keys, `workers` at a time, with back-off per key."""
 
-    def __init__(self, name: str, reconcile: Reconcile, workers: int) -> None:
+    def __init__(self, name: str, reconcile: Reconcile, workers: int, priority: Priority = lambda key: 0) -> None:
         self.name = name
+        self._priority = priority
         self.queue: WorkQueue[Key] = WorkQueue()
         self._reconcile = reconcile
         self._workers = workers
@@ -50,11 +57,11 @@ class Controller:
         except ApiError as error:
             level = logging.DEBUG if error.code in EXPECTED_CODES else logging.WARNING
             logger.log(level, "%s %s/%s: %s", self.name, *key, error)
-            self.queue.retry(key)
+            self.queue.retry(key, self._priority(key))
         except (aiohttp.ClientError, TimeoutError) as error:
             logger.warning("%s %s/%s: %s", self.name, *key, error or type(error).__name__)
-            self.queue.retry(key)
+            self.queue.retry(key, self._priority(key), LONGEST_OUTAGE_SECONDS)
         else:
             self.queue.succeeded(key)
             if again is not None:
-                self.queue.add_after(key, again)
+                self.queue.add_after(key, again, self._priority(key))

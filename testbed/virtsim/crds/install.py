@@ -14,7 +14,13 @@ from virtsim.objects.resources import CRDS, Object
 from virtsim.versions import NEWEST, Version
 
 FOLDER = Path(__file__).parent
-NAMES = ("kubevirts", "virtualmachineinstances", "virtualmachineinstancemigrations")
+NAMES = (
+    "kubevirts",
+    "migrationpolicies",
+    "virtualmachines",
+    "virtualmachineinstances",
+    "virtualmachineinstancemigrations",
+)
 ESTABLISHED_WITHIN_SECONDS = 30.0
 
 

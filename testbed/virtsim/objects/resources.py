@@ -37,6 +37,9 @@ CRDS = Resource("apiextensions.k8s.io", "v1", "customresourcedefinitions", names
 VMIS = Resource("kubevirt.io", "v1", "virtualmachineinstances")
 VMIMS = Resource("kubevirt.io", "v1", "virtualmachineinstancemigrations")
 KUBEVIRTS = Resource("kubevirt.io", "v1", "kubevirts")
+VMS = Resource("kubevirt.io", "v1", "virtualmachines")
+POLICIES = Resource("migrations.kubevirt.io", "v1alpha1", "migrationpolicies", namespaced=False)
+QUOTAS = Resource("", "v1", "resourcequotas")
 VALIDATING = Resource("admissionregistration.k8s.io", "v1", "validatingwebhookconfigurations", namespaced=False)
 MUTATING = Resource("admissionregistration.k8s.io", "v1", "mutatingwebhookconfigurations", namespaced=False)
 

@@ -7,12 +7,11 @@ from typing import Any
 
 from virtsim.cluster.actor import Actor
 from virtsim.cluster.client import ApiError
-from virtsim.cluster.store import Store
 from virtsim.objects import keys, quantity
 from virtsim.objects.pods import annotations_of, is_ready, labels_of
 from virtsim.objects.resources import VMIS, Object
 from virtsim.objects.times import now
-from virtsim.virt_controller.configuration import migration_configuration
+from virtsim.virt_controller.resolution import resolved
 from virtsim.virt_controller.view import View
 
 STATE = "/status/migrationState"
@@ -25,8 +24,9 @@ async def hand_over(actor: Actor, view: View) -> None:
     if target is None or not is_ready(target) or view.state is not None:
         return
     labels = labels_of(view.vmi)
+    state = _state(view, target, await resolved(actor, view.vmi))
     operations = [
-        *_replaced(STATE, view.vmi["status"].get("migrationState"), _state(actor.caches.kubevirts, view, target)),
+        *_replaced(STATE, view.vmi["status"].get("migrationState"), state),
         *_replaced(LABELS, labels, {**labels, keys.MIGRATION_TARGET_NODE: target["spec"]["nodeName"]}),
     ]
     try:
@@ -74,7 +74,7 @@ async def mark_target_down(actor: Actor, view: View) -> None:
     )
 
 
-def _state(kubevirts: Store, view: View, target: Object) -> dict[str, Any]:
+def _state(view: View, target: Object, options: dict[str, Any]) -> dict[str, Any]:
     overhead = annotations_of(target).get(keys.MEMORY_OVERHEAD)
     source = {"sourcePod": view.source["metadata"]["name"]} if view.source is not None else {}
     return {
@@ -83,7 +83,7 @@ def _state(kubevirts: Store, view: View, target: Object) -> dict[str, Any]:
         **source,
         "targetNode": target["spec"]["nodeName"],
         "targetPod": target["metadata"]["name"],
-        "migrationConfiguration": migration_configuration(kubevirts),
+        **options,
         **({"targetMemoryOverhead": quantity.binary(int(overhead))} if overhead else {}),
     }
 
