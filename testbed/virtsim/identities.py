@@ -9,4 +9,10 @@ ADMIN = Identity("virtsim")
 CONTROLLER = Identity("virt-controller", f"{SERVICE_ACCOUNTS}kubevirt-controller")
 HANDLER = Identity("virt-handler", f"{SERVICE_ACCOUNTS}kubevirt-handler")
 APISERVER = Identity("virt-api", f"{SERVICE_ACCOUNTS}kubevirt-apiserver")
+
+KUBEVIRTS_OWN = frozenset(
+    f"{SERVICE_ACCOUNTS}kubevirt-{name}"
+    for name in ("apiserver", "controller", "handler", "synchronization-controller")
+)
+"""Whom the webhooks take for KubeVirt itself: these accounts, and no other of the same namespace."""
 KUBELET = Identity("kubelet", f"{SERVICE_ACCOUNTS}virtsim-kubelet")

@@ -33,8 +33,6 @@ class Feature(Enum):
     CPU_VENDOR_SELECTOR = auto()
     """A target pod stays with its source's CPU vendor."""
     MAX_DOWNTIME = auto()
-    BETA_GATES_ON = auto()
-    """Feature gates that are beta need no opt-in."""
     BARE_LIBVIRT_ERRORS = auto()
     """A failureReason is libvirt's text alone, without virt-launcher's words before it."""
 
@@ -55,7 +53,6 @@ FIRST_MINOR: dict[Feature, int] = {
     Feature.MEMORY_OVERHEAD_REPORT: 8,
     Feature.CPU_VENDOR_SELECTOR: 8,
     Feature.MAX_DOWNTIME: 9,
-    Feature.BETA_GATES_ON: 9,
     Feature.BARE_LIBVIRT_ERRORS: 9,
 }
 """By the first releases (v1.N.0); some came to an older minor with a later patch."""

@@ -83,10 +83,10 @@ class Client:
         return await self.request("PUT", path, self._written({}), obj)
 
     async def patch(
-        self, resource: Resource, namespace: str, name: str, body: Any, kind: str, subresource: str = ""
+        self, resource: Resource, namespace: str, name: str, body: Any, kind: str, subresource: str = "", **query: str
     ) -> Object:
         path = resource.path(namespace, name, subresource)
-        return await self.request("PATCH", path, self._written({}), body, content_type=kind)
+        return await self.request("PATCH", path, self._written(query), body, content_type=kind)
 
     async def delete(
         self, resource: Resource, namespace: str, name: str, *, uid: str = "", grace_seconds: int | None = None

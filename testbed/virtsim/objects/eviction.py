@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from virtsim.objects.resources import Object
 
 NONE = "None"
+DRAIN_TAINT_KEY = "kubevirt.io/drain"
+DRAIN_EFFECT = "NoSchedule"
 
 
 def strategy_of(vmi: Object, kubevirts: Iterable[Object]) -> str:
@@ -23,3 +25,12 @@ def is_marked(vmi: Object) -> bool:
     status = vmi.get("status") or {}
     marked = status.get("evacuationNodeName")
     return bool(marked) and marked == status.get("nodeName")
+
+
+def drain_taint_key(kubevirts: Iterable[Object]) -> str:
+    """The key of the taint by which a node is emptied (deprecated: eviction does it now)."""
+    for kubevirt in kubevirts:
+        migrations = (kubevirt["spec"].get("configuration") or {}).get("migrations") or {}
+        key: str = migrations.get("nodeDrainTaintKey") or DRAIN_TAINT_KEY
+        return key
+    return DRAIN_TAINT_KEY

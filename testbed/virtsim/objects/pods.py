@@ -21,6 +21,12 @@ def is_launcher(pod: Object) -> bool:
     return labels_of(pod).get(keys.APP) == "virt-launcher"
 
 
+def is_hotplug(pod: Object) -> bool:
+    """Whether it holds the hotplugged volumes of a launcher pod, which owns it."""
+    owners = pod["metadata"].get("ownerReferences") or ()
+    return labels_of(pod).get(keys.APP) == "hotplug-disk" and len(owners) == 1
+
+
 def is_terminal(pod: Object) -> bool:
     """KubeVirt's PodIsDown: the pod ran to its end."""
     return pod.get("status", {}).get("phase") in ("Succeeded", "Failed")

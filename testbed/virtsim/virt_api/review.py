@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from virtsim.identities import SERVICE_ACCOUNTS
+from virtsim.identities import KUBEVIRTS_OWN
 from virtsim.objects.resources import Object
 
 
@@ -35,9 +35,14 @@ class Denial:
         return {"message": self.message, "reason": "Invalid", "code": 422, "details": {"causes": causes}}
 
 
-def invalid(reason: str, message: str, field: str) -> Denial:
+def invalid(reason: str, message: str, field: str = "") -> Denial:
     """A 422 for one field."""
     return Denial(message, (Cause(reason, message, field),))
+
+
+def denied_for(causes: Sequence[Cause]) -> Denial | None:
+    """A 422 for all that is wrong with an object, or None if nothing is."""
+    return Denial(", ".join(cause.message for cause in causes), tuple(causes)) if causes else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,7 @@ class Request:
 
     @property
     def by_kubevirt(self) -> bool:
-        return self.user.startswith(SERVICE_ACCOUNTS)
+        return self.user in KUBEVIRTS_OWN
 
 
 def request_of(body: bytes) -> Request:

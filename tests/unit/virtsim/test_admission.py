@@ -36,7 +36,7 @@ BY_VMI: list[tuple[dict[str, Any], str | None]] = [
 
 @pytest.mark.parametrize(("status", "message"), BY_VMI)
 def test_refused_by_the_vmi(status: dict[str, Any], message: str | None) -> None:
-    denial = migrations.refused_by_vmi({**a_vmi(), "status": status})
+    denial = migrations.refused_by_vmi({**a_vmi(), "status": status}, {"vmiName": "web"})
     assert (denial.message if denial else None) == message
 
 
@@ -66,7 +66,8 @@ def test_the_label_of_a_finished_migration_may_change(phase: str) -> None:
     new = a_vmim(phase)
     new["metadata"] = {**new["metadata"], "labels": {}}
     assert migrations.admit_update(_request(new, a_vmim(phase))) is None
-    assert migrations.admit_update(_request(new, a_vmim("Running"))) is not None
+    flying = {**a_vmim("Running"), "metadata": new["metadata"]}
+    assert migrations.admit_update(_request(flying, a_vmim("Running"))) is not None
 
 
 def test_a_foreign_status_is_put_back() -> None:
