@@ -18,6 +18,6 @@ def seconds_since(timestamp: str, moment: datetime | None = None) -> float:
     return ((moment or datetime.now(UTC)) - then).total_seconds()
 
 
-def go_time() -> str:
-    """The moment as Go's time.Time prints itself, which KubeVirt puts into one annotation."""
-    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S +0000 UTC")
+def go_time(timestamp: str) -> str:
+    """A timestamp as Go's time.Time prints itself, which KubeVirt puts into one annotation."""
+    return datetime.fromisoformat(timestamp).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S +0000 UTC")

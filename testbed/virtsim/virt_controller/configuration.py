@@ -1,8 +1,11 @@
 """KubeVirt's migration configuration, live from the KubeVirt CR, with its defaults (pkg/virt-config/virt-config.go)."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from virtsim.cluster.store import Store
+from virtsim.objects import keys
+from virtsim.objects.pods import annotations_of
 from virtsim.objects.resources import Object
 
 DEFAULTS: dict[str, Any] = {
@@ -33,6 +36,24 @@ def cluster_node_selectors(kubevirts: Store) -> dict[str, str]:
     developer = _configuration(kubevirts).get("developerConfiguration") or {}
     selectors: dict[str, str] = developer.get("nodeSelectors") or {}
     return selectors
+
+
+def has_feature_gate(kubevirts: Store, name: str) -> bool:
+    """Whether an alpha gate, off by default, is on."""
+    developer = _configuration(kubevirts).get("developerConfiguration") or {}
+    return name in (developer.get("featureGates") or ())
+
+
+def launcher_image(kubevirts: Iterable[Object], default: str) -> str:
+    """The image that virt-controller gives to new launchers: by the simulator's annotation, else by the version.
+
+    `default` counts until the KubeVirt CR says which version is deployed.
+    """
+    for kubevirt in kubevirts:
+        version = (kubevirt.get("status") or {}).get("observedKubeVirtVersion")
+        deployed = f"{default.rpartition(':')[0]}:{version}" if version else default
+        return annotations_of(kubevirt).get(keys.LAUNCHER_IMAGE, deployed)
+    return default
 
 
 def _configuration(kubevirts: Store) -> Object:

@@ -1,21 +1,30 @@
 """virt-controller's migration controller (pkg/virt-controller/watch/migration/migration.go)."""
 
 import heapq
-from typing import Any
 
 from virtsim.cluster.actor import Actor
+from virtsim.cluster.client import ApiError
 from virtsim.cluster.controller import Controller
 from virtsim.objects import keys
-from virtsim.objects.conditions import is_true, without_condition
+from virtsim.objects.conditions import condition, is_true
 from virtsim.objects.migrations import is_being_deleted, is_final, phase_of
 from virtsim.objects.phases import in_phase
 from virtsim.objects.pods import annotations_of, labels_of
 from virtsim.objects.resources import VMIMS, Key, Object, key_of
+from virtsim.objects.times import seconds_since
 from virtsim.virt_controller import garbage
+from virtsim.virt_controller.backups import abort_backup
+from virtsim.virt_controller.blocking import Block, block, with_block
 from virtsim.virt_controller.configuration import migration_configuration
 from virtsim.virt_controller.limits import ACTIVE_PRIORITY, queue_priority
 from virtsim.virt_controller.phases import failure, next_phase
-from virtsim.virt_controller.status import ABORT_REQUESTED, REJECTED_BY_QUOTA, conditioned
+from virtsim.virt_controller.status import (
+    ABORT_REQUESTED,
+    REJECTED_BY_QUOTA,
+    conditioned,
+    with_quota_condition,
+    with_source_pod,
+)
 from virtsim.virt_controller.sync import Sync
 from virtsim.virt_controller.view import View, look
 
@@ -28,13 +37,14 @@ class MigrationController:
     def __init__(self, actor: Actor, image: str) -> None:
         self._actor = actor
         self._sync = Sync(actor, image)
-        self._controller = Controller("migration", self.reconcile, WORKERS)
+        self._controller = Controller("migration", self.reconcile, WORKERS, self._priority)
 
     async def run(self) -> None:
         caches = self._actor.caches
         caches.vmims.subscribe(self._on_vmim)
         caches.vmis.subscribe(self._on_vmi)
         caches.pods.subscribe(self._on_pod)
+        caches.quotas.subscribe(self._on_quota)
         await self._controller.run()
 
     async def reconcile(self, key: Key) -> float | None:
@@ -48,9 +58,16 @@ class MigrationController:
         if view is None:
             await self._without_vmi(vmim)
             return None
-        again = await self._sync.act(view)
-        await self._update_status(view)
-        return again
+        refusal: ApiError | None = None
+        again: float | None = None
+        try:
+            again = await self._sync.act(view)
+        except ApiError as error:
+            refusal = error
+        blocked = await self._update_status(view, refusal)
+        if refusal is not None:
+            raise refusal
+        return min((seconds for seconds in (again, blocked) if seconds is not None), default=None)
 
     async def _mark_api_version(self, vmim: Object) -> None:
         """Its very first write, by which an observer sees that virt-controller took the migration up."""
@@ -68,8 +85,11 @@ class MigrationController:
             self._actor.events.warning(vmim, "FailedMigration", "Migration failed because vmi does not exist.")
             await self._actor.update(VMIMS, in_phase(vmim, "Failed"), "status")
 
-    async def _update_status(self, view: View) -> None:
-        """At most one phase: an end if there is a reason for one, else a requested abort, else one step."""
+    async def _update_status(self, view: View, refusal: ApiError | None) -> float | None:
+        """At most one phase: an end if there is a reason for one, else a requested abort, else one step.
+
+        It looks at the same view as the act before it, which may have been refused. Answers when to look again.
+        """
         vmim = view.vmim
         if is_final(vmim):
             await self._after_the_end(vmim)
@@ -79,19 +99,37 @@ class MigrationController:
             await self._write(conditioned(failed, ABORT_REQUESTED) if view.deleted and not view.handed_off else failed)
         elif view.deleted and not is_true(vmim, ABORT_REQUESTED):
             await self._write(conditioned(vmim, ABORT_REQUESTED))
-        elif (phase := next_phase(view)) is not None:
-            await self._enter(view, phase)
+        else:
+            return await self._go_on(view, refusal)
+        return None
 
-    async def _enter(self, view: View, phase: str) -> None:
-        vmim = view.vmim
-        fields: dict[str, Any] = {}
-        if phase == "Pending" and view.source is not None:
-            fields["migrationState"] = {"sourcePod": view.source["metadata"]["name"]}
-        if phase == "Scheduled" and is_true(vmim, REJECTED_BY_QUOTA):
-            fields["conditions"] = without_condition(vmim["status"]["conditions"], REJECTED_BY_QUOTA)
-        await self._write(in_phase(vmim, phase, **fields))
-        if phase == "Succeeded":
+    async def _go_on(self, view: View, refusal: ApiError | None) -> float | None:
+        """One step, unless something blocks it; one write with all that changed."""
+        vmim, blocked = view.vmim, None
+        if view.phase == "Pending":
+            age = int(seconds_since(vmim["metadata"]["creationTimestamp"]))
+            patience = migration_configuration(self._actor.caches.kubevirts)["utilityVolumesTimeout"]
+            blocked = block(view, int(patience), age)
+            vmim = with_block(vmim, blocked)
+        if blocked is not None:
+            await self._tell(view, blocked)
+            vmim = in_phase(vmim, "Failed") if blocked.over else vmim
+        elif (phase := next_phase(view)) is not None:
+            vmim = in_phase(vmim, phase)
+        vmim = with_source_pod(with_quota_condition(vmim, view, refusal), view)
+        if vmim is not view.vmim:
+            await self._write(vmim)
+        if phase_of(vmim) == "Succeeded":
             self._actor.events.normal(vmim, "SuccessfulMigration", "Source node reported migration succeeded")
+        return blocked.again if blocked is not None and not blocked.over else None
+
+    async def _tell(self, view: View, blocked: Block) -> None:
+        if blocked.aborts:
+            await abort_backup(self._actor, view.vmi, view.vmim)
+        if blocked.event is not None:
+            kind, reason, message = blocked.event
+            tell = self._actor.events.normal if kind == "Normal" else self._actor.events.warning
+            tell(view.vmim, reason, message)
 
     async def _write(self, vmim: Object) -> None:
         await self._actor.update(VMIMS, vmim, "status")
@@ -110,6 +148,14 @@ class MigrationController:
         for vmim in heapq.nlargest(count, waiting, key=queue_priority):
             self._add(vmim)
 
+    def _priority(self, key: Key) -> int:
+        """Who has a target pod comes before all who wait for one, also when only a timer brings it back."""
+        vmim = self._actor.caches.vmims.get(*key)
+        if vmim is None:
+            return 0
+        has_pod = self._actor.caches.pods.count("migration", vmim["metadata"]["uid"]) > 0
+        return ACTIVE_PRIORITY if has_pod else queue_priority(vmim)
+
     def _add(self, vmim: Object) -> None:
         self._controller.queue.add(key_of(vmim), queue_priority(vmim))
 
@@ -121,7 +167,7 @@ class MigrationController:
         vmi = after or before
         if vmi is not None:
             for vmim in self._actor.caches.vmims.by("vmi", "/".join(key_of(vmi))):
-                if not is_final(vmim):
+                if after is None or not is_final(vmim):
                     self._add(vmim)
 
     def _on_pod(self, before: Object | None, after: Object | None) -> None:
@@ -130,3 +176,12 @@ class MigrationController:
             name = annotations_of(pod).get(keys.MIGRATION_JOB_NAME, "")
             if self._actor.caches.vmims.get(pod["metadata"]["namespace"], name) is not None:
                 self._controller.queue.add((pod["metadata"]["namespace"], name), ACTIVE_PRIORITY)
+
+    def _on_quota(self, before: Object | None, after: Object | None) -> None:
+        """A quota that changed or went may let in who was refused by one."""
+        if before is None:
+            return
+        for vmim in self._actor.caches.vmims.by("class", "pending"):
+            same_namespace = vmim["metadata"]["namespace"] == before["metadata"]["namespace"]
+            if same_namespace and condition(vmim, REJECTED_BY_QUOTA) is not None:
+                self._add(vmim)

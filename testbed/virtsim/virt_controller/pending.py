@@ -2,20 +2,26 @@
 
 import asyncio
 from dataclasses import dataclass, replace
+from typing import Any
 
 from virtsim.cluster.actor import Actor
 from virtsim.cluster.caches import Caches
 from virtsim.cluster.client import ApiError
 from virtsim.objects import keys
-from virtsim.objects.conditions import is_true
 from virtsim.objects.migrations import phase_of
-from virtsim.objects.pods import NONROOT_USER, annotations_of, is_terminal
-from virtsim.objects.resources import PODS, VMIMS, VMIS, Key, Object
-from virtsim.virt_controller import limits
-from virtsim.virt_controller.configuration import cluster_node_selectors, migration_configuration
+from virtsim.objects.pods import COMPUTE, annotations_of, is_terminal
+from virtsim.objects.resources import PODS, VMIS, Key, Object
+from virtsim.virt_controller import limits, runtime_user
+from virtsim.virt_controller.blocking import has_utility_volumes
+from virtsim.virt_controller.configuration import (
+    cluster_node_selectors,
+    has_feature_gate,
+    launcher_image,
+    migration_configuration,
+)
 from virtsim.virt_controller.launcher_pod import target_pod
 from virtsim.virt_controller.node_selectors import NoHostModelError
-from virtsim.virt_controller.status import REJECTED_BY_QUOTA, conditioned
+from virtsim.virt_controller.selinux import NoSelinuxContextError, with_source_level
 from virtsim.virt_controller.view import View
 
 BUSY_SECONDS = 1.0
@@ -33,9 +39,9 @@ class TargetPods:
 
     async def create(self, view: View) -> float | None:
         """Creates the target pod if it may exist now; else answers when to look again (None: something will tell)."""
-        if view.source is None:
+        if has_utility_volumes(view.vmi) or view.source is None:
             return None
-        view = replace(view, vmi=await self._nonroot(view.vmi))
+        view = replace(view, vmi=await self._with_runtime_user(view.vmi))
         if self._creating.locked():
             # Waiting for the mutex would hold a worker; KubeVirt looks again too, only less often.
             return 0.02
@@ -60,32 +66,49 @@ class TargetPods:
 
     async def _create_pod(self, view: View) -> None:
         events = self.actor.events
-        source = view.source
-        node = self.actor.caches.nodes.get("", view.vmi["status"]["nodeName"])
-        if source is None or node is None:
-            return
-        selectors = cluster_node_selectors(self.actor.caches.kubevirts)
         try:
-            pod = await self.actor.create(PODS, target_pod(view.vmi, view.vmim, source, node, self.image, selectors))
-        except NoHostModelError as error:
-            raise ApiError(0, "NoHostModel", str(error)) from error
+            wanted = self._rendered(view)
+        except (NoHostModelError, NoSelinuxContextError) as error:
+            raise ApiError(0, type(error).__name__, str(error)) from error
+        if wanted is None:
+            return
+        try:
+            pod = await self.actor.create(PODS, wanted)
         except ApiError as error:
-            events.warning(view.vmi, "FailedCreate", f"Error creating pod: {error.message}")
-            await self._tell_quota(view.vmim, error)
+            events.warning(view.vmi, "FailedCreate", _told(view.vmi, error))
             raise
         events.normal(view.vmim, "SuccessfulCreate", f"Created migration target pod {pod['metadata']['name']}")
 
-    async def _tell_quota(self, vmim: Object, error: ApiError) -> None:
-        if "exceeded quota" in error.message and not is_true(vmim, REJECTED_BY_QUOTA):
-            await self.actor.update(VMIMS, conditioned(vmim, REJECTED_BY_QUOTA), "status")
+    def _rendered(self, view: View) -> Object | None:
+        """The target pod, or None while its source or the source's node is unknown."""
+        kubevirts = self.actor.caches.kubevirts
+        node = self.actor.caches.nodes.get("", view.vmi["status"]["nodeName"])
+        if view.source is None or node is None:
+            return None
+        image, selectors = launcher_image(kubevirts, self.image), cluster_node_selectors(kubevirts)
+        pod = target_pod(view.vmi, view.vmim, view.source, node, image, selectors)
+        override = annotations_of(view.vmim).get(keys.TARGET_IMAGE)
+        if override:
+            _compute(pod)["image"] = override
+        return with_source_level(pod, view.vmi, migration_configuration(kubevirts))
 
-    async def _nonroot(self, vmi: Object) -> Object:
-        """The first migration marks a non-root VMI with the annotation that older handlers look for."""
-        annotations = annotations_of(vmi)
-        if vmi["status"].get("runtimeUser") != NONROOT_USER or keys.NONROOT in annotations:
-            return vmi
-        metadata = {**vmi["metadata"], "annotations": {**annotations, keys.NONROOT: "true"}}
-        return await self.actor.update(VMIS, {**vmi, "metadata": metadata})
+    async def _with_runtime_user(self, vmi: Object) -> Object:
+        root = has_feature_gate(self.actor.caches.kubevirts, "Root")
+        operations = runtime_user.operations(vmi, root=root)
+        return await self.actor.patch_json(VMIS, vmi, operations) if operations else vmi
+
+
+def _compute(pod: Object) -> dict[str, Any]:
+    return next(container for container in pod["spec"]["containers"] if container["name"] == COMPUTE)
+
+
+def _told(vmi: Object, error: ApiError) -> str:
+    """What the VMI's event says of a pod that was refused."""
+    if error.code != 403 or "violates PodSecurity" not in error.message:
+        return f"Error creating pod: {error.message}"
+    where = f"{vmi['metadata']['namespace']}/{vmi['metadata']['name']}"
+    unprivileged = f"failed to create target pod for vmi {where}, it needs a privileged namespace to run"
+    return f"failed to render launch manifest: {unprivileged}: {error.message}"
 
 
 def active_migrations(caches: Caches) -> list[limits.Counted]:

@@ -6,19 +6,22 @@ pkg/virt-controller/watch/vmi/{vmi,lifecycle}.go
 from typing import Any
 
 from virtsim.cluster.actor import Actor
+from virtsim.cluster.client import ApiError
 from virtsim.cluster.controller import Controller
 from virtsim.objects import keys
-from virtsim.objects.conditions import is_true, with_condition
-from virtsim.objects.migrations import is_being_deleted
-from virtsim.objects.pods import annotations_of, is_terminal, labels_of
+from virtsim.objects.conditions import with_condition
+from virtsim.objects.migrations import is_being_deleted, phase_class
+from virtsim.objects.pods import is_terminal, labels_of, newest
 from virtsim.objects.resources import PODS, VMIS, Key, Object, key_of
-from virtsim.objects.times import go_time
-from virtsim.virt_controller.configuration import cluster_node_selectors
+from virtsim.virt_controller.backups import with_backup
+from virtsim.virt_controller.configuration import cluster_node_selectors, launcher_image
 from virtsim.virt_controller.launcher_pod import first_pod
-from virtsim.virt_controller.vmi_status import in_its_phase, interfaces, ready, requested, unpaused
+from virtsim.virt_controller.pod_sync import PodSync
+from virtsim.virt_controller.shut_down import release, shut_down
+from virtsim.virt_controller.utility_volumes import with_utility_volume
+from virtsim.virt_controller.vmi_status import FINAL, in_its_phase, interfaces, ready, requested, with_scheduled
 
 WORKERS = 10
-FINAL = ("Succeeded", "Failed")
 
 
 class VmiController:
@@ -27,11 +30,13 @@ class VmiController:
     def __init__(self, actor: Actor, image: str) -> None:
         self._actor = actor
         self._image = image
+        self._pods = PodSync(actor)
         self._controller = Controller("vmi", self.reconcile, WORKERS)
 
     async def run(self) -> None:
         self._actor.caches.vmis.subscribe(self._on_vmi)
         self._actor.caches.pods.subscribe(self._on_pod)
+        self._actor.caches.kubevirts.subscribe(self._on_kubevirt)
         await self._controller.run()
 
     async def reconcile(self, key: Key) -> None:
@@ -40,74 +45,63 @@ class VmiController:
             return
         pods = self._actor.caches.pods.by("owner", vmi["metadata"]["uid"])
         if is_being_deleted(vmi):
-            await self._shut_down(vmi, pods)
+            await shut_down(self._actor, vmi, pods)
             return
-        await self._start(vmi, pods)
+        if await self._start(vmi, pods):
+            pods = self._actor.caches.pods.by("owner", vmi["metadata"]["uid"])
         current = self._actor.caches.current_pod(vmi)
-        await self._attend(vmi, current)
+        await self._pods.attend(vmi, current)
+        if not (vmi.get("status") or {}).get("nodeName"):
+            current = newest(pods)
         wanted = self._wanted(vmi, pods, current)
         if wanted != vmi:
             await self._actor.update(VMIS, wanted)
+        elif wanted["status"]["phase"] in FINAL and all(is_terminal(pod) for pod in pods):
+            await release(self._actor, vmi)
 
-    async def _shut_down(self, vmi: Object, pods: list[Object]) -> None:
-        alive = [pod for pod in pods if not is_terminal(pod)]
-        for pod in alive:
-            if not is_being_deleted(pod):
-                await self._actor.delete(PODS, pod)
-        finalizers = vmi["metadata"].get("finalizers") or []
-        if not alive and keys.VMI_FINALIZER in finalizers:
-            left = [name for name in finalizers if name != keys.VMI_FINALIZER]
-            await self._actor.update(VMIS, {**vmi, "metadata": {**vmi["metadata"], "finalizers": left}})
-
-    async def _start(self, vmi: Object, pods: list[Object]) -> None:
-        if (vmi.get("status") or {}).get("phase") != "Pending" or pods:
-            return
-        selectors = cluster_node_selectors(self._actor.caches.kubevirts)
-        pod = await self._actor.create(PODS, first_pod(vmi, self._image, selectors))
+    async def _start(self, vmi: Object, pods: list[Object]) -> bool:
+        """Creates the first pod, unless a migration that is under way already decides where the VM runs."""
+        if (vmi.get("status") or {}).get("phase") != "Pending" or pods or self._is_migrated(vmi):
+            return False
+        kubevirts = self._actor.caches.kubevirts
+        image, selectors = launcher_image(kubevirts, self._image), cluster_node_selectors(kubevirts)
+        try:
+            pod = await self._actor.create(PODS, first_pod(vmi, image, selectors))
+        except ApiError as error:
+            self._actor.events.warning(vmi, "FailedCreate", f"Error creating pod: {error.message}")
+            raise
         self._actor.events.normal(vmi, "SuccessfulCreate", f"Created virtual machine pod {pod['metadata']['name']}")
+        return True
 
-    async def _attend(self, vmi: Object, pod: Object | None) -> None:
-        """Keeps the pod the VM is in up to date: the readiness gate, and after a flip its node label."""
-        await self._announce_target(vmi)
-        if pod is None or is_terminal(pod) or (vmi.get("status") or {}).get("phase") in FINAL:
-            return
-        if not is_true(pod, keys.UNPAUSED):
-            pod = await self._actor.patch_status(PODS, pod, {"conditions": [unpaused()]})
-        await self._tell_descheduler(vmi, pod)
-        if labels_of(pod).get(keys.NODE_NAME) != pod["spec"]["nodeName"]:
-            body = {"metadata": {"labels": {keys.NODE_NAME: pod["spec"]["nodeName"]}}}
-            await self._actor.patch_merge(PODS, pod, body)
-
-    async def _tell_descheduler(self, vmi: Object, pod: Object) -> None:
-        """A pod whose eviction is under way is not to be chosen again."""
-        said, marked = keys.EVICTION_IN_PROGRESS in annotations_of(pod), bool(vmi["status"].get("evacuationNodeName"))
-        if said != marked:
-            value = "true" if marked else None
-            await self._actor.patch_merge(PODS, pod, {"metadata": {"annotations": {keys.EVICTION_IN_PROGRESS: value}}})
-
-    async def _announce_target(self, vmi: Object) -> None:
-        """Marks the target pod when its domain runs, for network plugins; in Go's time format."""
-        state = (vmi.get("status") or {}).get("migrationState") or {}
-        if not state.get("targetNodeDomainReadyTimestamp") or state.get("failed"):
-            return
-        pod = self._actor.caches.pods.get(vmi["metadata"]["namespace"], state.get("targetPod", ""))
-        if pod is not None and keys.TARGET_READY not in annotations_of(pod) and not is_terminal(pod):
-            await self._actor.patch_merge(PODS, pod, {"metadata": {"annotations": {keys.TARGET_READY: go_time()}}})
+    def _is_migrated(self, vmi: Object) -> bool:
+        migrations = self._actor.caches.vmims.by("vmi", "/".join(key_of(vmi)))
+        return any(phase_class(vmim) == "running" for vmim in migrations)
 
     def _wanted(self, vmi: Object, pods: list[Object], current: Object | None) -> Object:
+        vmi = with_utility_volume(with_backup(vmi))
         wanted: dict[str, Any] = dict(in_its_phase(vmi, pods, current).get("status") or {})
         wanted["activePods"] = {pod["metadata"]["uid"]: pod["spec"].get("nodeName", "") for pod in pods}
         if not wanted["activePods"]:
             del wanted["activePods"]
-        if wanted["phase"] == "Running":
-            wanted["conditions"] = requested(vmi, with_condition(wanted.get("conditions"), ready(vmi, current)))
+        conditions = with_condition(with_scheduled(vmi, current), ready(vmi, current))
+        wanted["conditions"] = requested(vmi, conditions)
+        labels = labels_of(vmi)
         if wanted["phase"] == "Running" and current is not None:
-            wanted.setdefault("launcherContainerImageVersion", current["spec"]["containers"][0]["image"])
+            image = current["spec"]["containers"][0]["image"]
+            wanted["launcherContainerImageVersion"] = image
             wanted["interfaces"] = interfaces(wanted, current)
-        metadata = vmi["metadata"]
+            labels = self._with_age(labels, image)
         if wanted["phase"] == "Scheduled" and wanted.get("nodeName"):
-            metadata = {**metadata, "labels": {**labels_of(vmi), keys.NODE_NAME: wanted["nodeName"]}}
+            labels = {**labels, keys.NODE_NAME: wanted["nodeName"]}
+        metadata = vmi["metadata"] if labels == labels_of(vmi) else {**vmi["metadata"], "labels": labels}
         return {**vmi, "metadata": metadata, "status": wanted}
+
+    def _with_age(self, labels: dict[str, str], image: str) -> dict[str, str]:
+        """The labels, with the one that says that the launcher is of an older KubeVirt."""
+        kept = {key: value for key, value in labels.items() if key != keys.OUTDATED_LAUNCHER}
+        if image == launcher_image(self._actor.caches.kubevirts, self._image):
+            return kept
+        return {**kept, keys.OUTDATED_LAUNCHER: ""}
 
     def _on_vmi(self, before: Object | None, after: Object | None) -> None:
         if after is not None:
@@ -118,3 +112,10 @@ class VmiController:
         for owner in (pod or {"metadata": {}})["metadata"].get("ownerReferences", ()):
             if pod is not None and owner["kind"] == "VirtualMachineInstance":
                 self._controller.queue.add((pod["metadata"]["namespace"], owner["name"]))
+
+    def _on_kubevirt(self, before: Object | None, after: Object | None) -> None:
+        """Another launcher image makes all that run outdated."""
+        images = [launcher_image([kubevirt], self._image) for kubevirt in (before, after) if kubevirt is not None]
+        if len(set(images)) > 1:
+            for vmi in self._actor.caches.vmis:
+                self._controller.queue.add(key_of(vmi))

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from virtsim.objects import keys
 from virtsim.objects.conditions import condition, without_condition
 from virtsim.objects.migrations import is_being_deleted
 from virtsim.objects.phases import in_phase
@@ -11,6 +10,8 @@ from virtsim.objects.resources import Object
 from virtsim.objects.times import now
 
 EVICTION_REQUESTED = "EvictionRequested"
+SCHEDULED = "PodScheduled"
+FINAL = ("Succeeded", "Failed")
 
 
 def in_its_phase(vmi: Object, pods: list[Object], current: Object | None) -> Object:
@@ -21,6 +22,8 @@ def in_its_phase(vmi: Object, pods: list[Object], current: Object | None) -> Obj
         return in_phase(vmi, "Pending", runtimeUser=NONROOT_USER)
     if phase == "Pending" and pods:
         return in_phase(vmi, "Scheduling")
+    if phase in ("Scheduling", "Scheduled") and (current is None or (phase == "Scheduling" and is_going(current))):
+        return in_phase(vmi, "Failed")
     if phase == "Scheduling" and scheduled is not None:
         image = scheduled["spec"]["containers"][0]["image"]
         node = scheduled["spec"]["nodeName"]
@@ -31,6 +34,11 @@ def in_its_phase(vmi: Object, pods: list[Object], current: Object | None) -> Obj
     return vmi
 
 
+def is_going(pod: Object) -> bool:
+    """KubeVirt's IsPodDownOrGoingDown: it ended, or is being deleted."""
+    return is_terminal(pod) or is_being_deleted(pod)
+
+
 def interfaces(status: dict[str, Any], pod: Object) -> list[Object]:
     """The guest's interfaces with the addresses of the pod that it is in."""
     address = pod["status"].get("podIP", "")
@@ -38,29 +46,32 @@ def interfaces(status: dict[str, Any], pod: Object) -> list[Object]:
     return [{**interface, "ipAddress": address, "ipAddresses": [address]} for interface in interfaces]
 
 
-def unpaused() -> Object:
-    return {
-        "type": keys.UNPAUSED,
-        "status": "True",
-        "reason": "NotPaused",
-        "message": "the virtual machine is not paused",
-        "lastProbeTime": now(),
-        "lastTransitionTime": now(),
-    }
-
-
 def ready(vmi: Object, pod: Object | None) -> Object:
     """The VMI's Ready condition: a copy of its pod's, or why there is none; unchanged while it says the same."""
-    entry = _ready_of(pod)
+    entry = _ready_of(vmi, pod)
     known = condition(vmi, "Ready")
     if known is not None and (known["status"], known.get("reason")) == (entry["status"], entry.get("reason")):
         return known
     return {**entry, "lastProbeTime": None, "lastTransitionTime": now()}
 
 
+def with_scheduled(vmi: Object, pod: Object | None) -> list[Object]:
+    """The conditions, while it is scheduled with its pod's PodScheduled as long as that is False."""
+    status = vmi.get("status") or {}
+    others = without_condition(status.get("conditions"), SCHEDULED)
+    copied = condition(pod, SCHEDULED) if pod is not None else None
+    if status.get("phase") != "Scheduling" or pod is None:
+        return status.get("conditions") or []
+    if copied is None or copied["status"] != "False":
+        return others
+    known = condition(vmi, SCHEDULED)
+    copy = {key: copied.get(key) for key in ("type", "status", "reason", "message", "lastTransitionTime")}
+    return [*others, known or {**copy, "lastProbeTime": None}]
+
+
 def requested(vmi: Object, conditions: list[Object]) -> list[Object]:
     """The conditions with the one that follows the mark for eviction."""
-    if not vmi["status"].get("evacuationNodeName"):
+    if not (vmi.get("status") or {}).get("evacuationNodeName"):
         return without_condition(conditions, EVICTION_REQUESTED)
     if condition(vmi, EVICTION_REQUESTED) is not None:
         return conditions
@@ -68,11 +79,13 @@ def requested(vmi: Object, conditions: list[Object]) -> list[Object]:
     return [*conditions, {"type": EVICTION_REQUESTED, **said, "lastProbeTime": now(), "lastTransitionTime": now()}]
 
 
-def _ready_of(pod: Object | None) -> Object:
+def _ready_of(vmi: Object, pod: Object | None) -> Object:
     if pod is None:
         return _not_ready("PodNotExists", "virt-launcher pod has not yet been scheduled")
-    if is_being_deleted(pod):
+    if is_going(pod):
         return _not_ready("PodTerminating", "virt-launcher pod is terminating")
+    if (vmi.get("status") or {}).get("phase") != "Running":
+        return _not_ready("GuestNotRunning", "Guest VM is not reported as running")
     copied = condition(pod, "Ready")
     if copied is None:
         return _not_ready("PodConditionMissing", "virt-launcher pod is missing the Ready condition")
