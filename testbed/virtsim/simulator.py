@@ -19,7 +19,9 @@ from virtsim.fleet.spec import Fleet
 from virtsim.kubelet.nodes import Heartbeats
 from virtsim.kubelet.pods import Pods
 from virtsim.options import Options
+from virtsim.versions import Feature
 from virtsim.virt_api.server import serving
+from virtsim.virt_controller.disruption_budgets import DisruptionBudgetController
 from virtsim.virt_controller.evacuation import EvacuationController
 from virtsim.virt_controller.migration import MigrationController
 from virtsim.virt_controller.vmi import VmiController
@@ -95,6 +97,9 @@ async def _start(simulator: Simulator) -> None:
     simulator._run("migration", MigrationController(controller, options.launcher_image).run())
     evacuating = _actor(simulator, identities.CONTROLLER, "evacuation-controller")
     simulator._run("evacuation", EvacuationController(evacuating).run())
+    if options.version.has(Feature.DISRUPTION_BUDGETS):
+        budgeting = _actor(simulator, identities.CONTROLLER, "disruptionbudget-controller")
+        simulator._run("disruption budgets", DisruptionBudgetController(budgeting).run())
     simulator._run("virt-handler", Handler(handler, options).run())
     simulator._run("kubelet", Pods(kubelet, options).run())
     simulator._run("heartbeats", Heartbeats(kubelet, handler).run())

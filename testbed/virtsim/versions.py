@@ -26,8 +26,7 @@ class Feature(Enum):
     """Pods of hotplugged volumes are not evicted beneath a running VM."""
     VMI_ID_LABEL = auto()
     UTILITY_VOLUMES = auto()
-    """utilityVolumesTimeout and the condition migrationBlockedByUtilityVolumes."""
-    BLOCKED_BY_BACKUP = auto()
+    """Utility volumes and backups hold migrations: utilityVolumesTimeout, the conditions migrationBlockedBy...."""
     MEMORY_OVERHEAD_REPORT = auto()
     """targetMemoryOverhead, and the launcher pod's annotation that it comes from."""
     CPU_VENDOR_SELECTOR = auto()
@@ -49,7 +48,6 @@ FIRST_MINOR: dict[Feature, int] = {
     Feature.HOTPLUG_EVICTION: 7,
     Feature.VMI_ID_LABEL: 7,
     Feature.UTILITY_VOLUMES: 8,
-    Feature.BLOCKED_BY_BACKUP: 8,
     Feature.MEMORY_OVERHEAD_REPORT: 8,
     Feature.CPU_VENDOR_SELECTOR: 8,
     Feature.MAX_DOWNTIME: 9,

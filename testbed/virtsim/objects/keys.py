@@ -25,6 +25,9 @@ UTILITY_VOLUMES_TIMEOUT = "kubevirt.io/migrationUtilityVolumesTimeoutSeconds"
 TARGET_IMAGE = "kubevirt.io/func-test-migration-target-image-override"
 VOLUME_UPDATE = "kubevirt.io/volume-update-migration"
 
+# Label of disruption budgets (KubeVirt 1.5)
+MIGRATION_NAME = "kubevirt.io/migrationName"
+
 # Finalizer and annotations of VMIs
 VMI_FINALIZER = "kubevirt.io/foregroundDeleteVirtualMachine"
 VM_FINALIZER = "kubevirt.io/virtualMachineControllerFinalize"

@@ -9,10 +9,13 @@ from virtsim.cluster.controller import Controller
 from virtsim.objects import keys
 from virtsim.objects.conditions import is_true
 from virtsim.objects.eviction import is_marked, strategy_of
+from virtsim.objects.gates import has_priorities
 from virtsim.objects.migrations import is_being_deleted, is_final
 from virtsim.objects.pods import annotations_of, is_terminal
 from virtsim.objects.resources import VMIMS, Key, Object, key_of
+from virtsim.versions import NEWEST
 from virtsim.virt_controller.configuration import migration_configuration
+from virtsim.virt_controller.evacuation_cap import LOOK_AGAIN_SECONDS, has_spot
 from virtsim.virt_controller.vmi_status import FINAL
 
 WORKERS = 3
@@ -23,7 +26,9 @@ class EvacuationController:
 
     def __init__(self, actor: Actor) -> None:
         self._actor = actor
-        self._controller = Controller("evacuation", self.reconcile, WORKERS)
+        # Where spots are counted one VM comes after the other.
+        workers = 1 if actor.version < NEWEST else WORKERS
+        self._controller = Controller("evacuation", self.reconcile, workers)
 
     async def run(self) -> None:
         caches = self._actor.caches
@@ -33,12 +38,15 @@ class EvacuationController:
         caches.nodes.subscribe(self._on_node)
         await self._controller.run()
 
-    async def reconcile(self, key: Key) -> None:
+    async def reconcile(self, key: Key) -> float | None:
         vmi = self._actor.caches.vmis.get(*key)
         if vmi is None or not self._has_to_leave(vmi) or not self._may_be_moved(vmi):
-            return
+            return None
+        if not has_spot(self._actor.caches, self._actor.version, vmi):
+            return LOOK_AGAIN_SECONDS
         vmim = await self._actor.create(VMIMS, self._migration(vmi))
         self._actor.events.normal(vmi, "SuccessfulCreate", f"Created Migration {vmim['metadata']['name']}")
+        return None
 
     def _has_to_leave(self, vmi: Object) -> bool:
         """By its mark, unless it is migrating; or by the drain taint of its node (deprecated)."""
@@ -64,6 +72,8 @@ class EvacuationController:
 
     def _migration(self, vmi: Object) -> dict[str, Any]:
         from_descheduler = annotations_of(vmi).get(keys.EVICTION_SOURCE) == "descheduler"
+        priority = "system-maintenance" if from_descheduler else "system-critical"
+        prioritised = has_priorities(self._actor.caches.kubevirts, self._actor.version)
         return {
             "apiVersion": "kubevirt.io/v1",
             "kind": "VirtualMachineInstanceMigration",
@@ -72,10 +82,7 @@ class EvacuationController:
                 "generateName": "kubevirt-evacuation-",
                 "annotations": {keys.EVACUATION: vmi["status"]["nodeName"]},
             },
-            "spec": {
-                "vmiName": vmi["metadata"]["name"],
-                "priority": "system-maintenance" if from_descheduler else "system-critical",
-            },
+            "spec": {"vmiName": vmi["metadata"]["name"], **({"priority": priority} if prioritised else {})},
         }
 
     def _on_vmi(self, before: Object | None, after: Object | None) -> None:

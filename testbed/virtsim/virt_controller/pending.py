@@ -21,6 +21,8 @@ from virtsim.virt_controller.configuration import (
 )
 from virtsim.virt_controller.launcher_pod import target_pod
 from virtsim.virt_controller.node_selectors import NoHostModelError
+from virtsim.virt_controller.older import pod_as_of
+from virtsim.virt_controller.protection import protect
 from virtsim.virt_controller.selinux import NoSelinuxContextError, with_source_level
 from virtsim.virt_controller.view import View
 
@@ -61,6 +63,8 @@ class TargetPods:
             return limits.requeue_seconds(view.vmim)
         if status.get("phase") != "Running":
             return None
+        if (again := await protect(self.actor, view)) is not None:
+            return again
         await self._create_pod(view)
         return None
 
@@ -87,6 +91,7 @@ class TargetPods:
             return None
         image, selectors = launcher_image(kubevirts, self.image), cluster_node_selectors(kubevirts)
         pod = target_pod(view.vmi, view.vmim, view.source, node, image, selectors)
+        pod = pod_as_of(self.actor.version, pod, view.vmi)
         override = annotations_of(view.vmim).get(keys.TARGET_IMAGE)
         if override:
             _compute(pod)["image"] = override

@@ -13,9 +13,11 @@ from virtsim.objects.conditions import with_condition
 from virtsim.objects.migrations import is_being_deleted, phase_class
 from virtsim.objects.pods import is_terminal, labels_of, newest
 from virtsim.objects.resources import PODS, VMIS, Key, Object, key_of
+from virtsim.versions import Feature
 from virtsim.virt_controller.backups import with_backup
 from virtsim.virt_controller.configuration import cluster_node_selectors, launcher_image
 from virtsim.virt_controller.launcher_pod import first_pod
+from virtsim.virt_controller.older import conditions_as_of, pod_as_of
 from virtsim.virt_controller.pod_sync import PodSync
 from virtsim.virt_controller.shut_down import release, shut_down
 from virtsim.virt_controller.utility_volumes import with_utility_volume
@@ -66,7 +68,7 @@ class VmiController:
         kubevirts = self._actor.caches.kubevirts
         image, selectors = launcher_image(kubevirts, self._image), cluster_node_selectors(kubevirts)
         try:
-            pod = await self._actor.create(PODS, first_pod(vmi, image, selectors))
+            pod = await self._actor.create(PODS, pod_as_of(self._actor.version, first_pod(vmi, image, selectors), vmi))
         except ApiError as error:
             self._actor.events.warning(vmi, "FailedCreate", f"Error creating pod: {error.message}")
             raise
@@ -78,13 +80,13 @@ class VmiController:
         return any(phase_class(vmim) == "running" for vmim in migrations)
 
     def _wanted(self, vmi: Object, pods: list[Object], current: Object | None) -> Object:
-        vmi = with_utility_volume(with_backup(vmi))
+        vmi = with_utility_volume(with_backup(vmi)) if self._actor.version.has(Feature.UTILITY_VOLUMES) else vmi
         wanted: dict[str, Any] = dict(in_its_phase(vmi, pods, current).get("status") or {})
         wanted["activePods"] = {pod["metadata"]["uid"]: pod["spec"].get("nodeName", "") for pod in pods}
         if not wanted["activePods"]:
             del wanted["activePods"]
         conditions = with_condition(with_scheduled(vmi, current), ready(vmi, current))
-        wanted["conditions"] = requested(vmi, conditions)
+        wanted["conditions"] = conditions_as_of(self._actor.version, requested(vmi, conditions))
         labels = labels_of(vmi)
         if wanted["phase"] == "Running" and current is not None:
             image = current["spec"]["containers"][0]["image"]
