@@ -10,7 +10,7 @@ from virtsim.cluster.store import Store
 from virtsim.objects import keys
 from virtsim.objects.migrations import phase_class, vmi_key
 from virtsim.objects.pods import is_arriving, is_terminal, newest
-from virtsim.objects.resources import KUBEVIRTS, NODES, PODS, VMIMS, VMIS, Object, Resource
+from virtsim.objects.resources import KUBEVIRTS, NODES, PODS, QUOTAS, VMIMS, VMIS, Object, Resource
 
 
 def _pod_owner(pod: Object) -> Iterable[str]:
@@ -39,6 +39,7 @@ class Caches:
 
     nodes: Store = field(default_factory=Store)
     kubevirts: Store = field(default_factory=Store)
+    quotas: Store = field(default_factory=Store)
     pods: Store = field(
         default_factory=lambda: Store(
             owner=_pod_owner,
@@ -59,6 +60,7 @@ class Caches:
         return {
             NODES: self.nodes,
             KUBEVIRTS: self.kubevirts,
+            QUOTAS: self.quotas,
             PODS: self.pods,
             VMIS: self.vmis,
             VMIMS: self.vmims,
@@ -73,7 +75,7 @@ class Caches:
     def informers(self, client: Client) -> list[Informer]:
         return [
             Informer(client, resource, store)
-            for resource in (NODES, KUBEVIRTS, PODS, VMIS, VMIMS)
+            for resource in (NODES, KUBEVIRTS, QUOTAS, PODS, VMIS, VMIMS)
             if (store := self.of(resource)) is not None
         ]
 

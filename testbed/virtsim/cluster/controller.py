@@ -20,13 +20,19 @@ EXPECTED_CODES = frozenset({404, 409, 422})
 
 
 class Controller:
-    """Runs one reconcile function over keys, `workers` at a time, with back-off per key."""
+    """Runs one reconcile function over keys, `workers` at a time, with back-off per key.
 
-    def __init__(self, name: str, reconcile: Reconcile, workers: int) -> None:
+    `priority` is what a key that comes again is queued with.
+    """
+
+    def __init__(
+        self, name: str, reconcile: Reconcile, workers: int, priority: Callable[[Key], int] = lambda key: 0
+    ) -> None:
         self.name = name
         self.queue: WorkQueue[Key] = WorkQueue()
         self._reconcile = reconcile
         self._workers = workers
+        self._priority = priority
 
     async def run(self) -> None:
         try:
@@ -50,11 +56,11 @@ class Controller:
         except ApiError as error:
             level = logging.DEBUG if error.code in EXPECTED_CODES else logging.WARNING
             logger.log(level, "%s %s/%s: %s", self.name, *key, error)
-            self.queue.retry(key)
+            self.queue.retry(key, self._priority(key))
         except (aiohttp.ClientError, TimeoutError) as error:
             logger.warning("%s %s/%s: %s", self.name, *key, error or type(error).__name__)
-            self.queue.retry(key)
+            self.queue.retry(key, self._priority(key))
         else:
             self.queue.succeeded(key)
             if again is not None:
-                self.queue.add_after(key, again)
+                self.queue.add_after(key, again, self._priority(key))

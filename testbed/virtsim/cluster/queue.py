@@ -8,8 +8,8 @@ from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 
-FIRST_BACKOFF_SECONDS = 0.01
-LONGEST_BACKOFF_SECONDS = 16.0
+FIRST_BACKOFF_SECONDS = 0.005
+LONGEST_BACKOFF_SECONDS = 1000.0
 
 
 class WorkQueue(Generic[K]):
@@ -45,7 +45,7 @@ class WorkQueue(Generic[K]):
         self._timers[key] = loop.call_later(seconds, self._due, key, priority)
 
     def retry(self, key: K, priority: int = 0) -> None:
-        """Wants the key processed again after a failure: 10 ms, doubled each time."""
+        """Wants the key processed again after a failure: 5 ms, doubled each time, as client-go does."""
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
         self.add_after(key, min(FIRST_BACKOFF_SECONDS * 2.0**failures, LONGEST_BACKOFF_SECONDS), priority)

@@ -13,7 +13,7 @@ from virtsim.objects.migrations import is_being_deleted, is_final
 from virtsim.objects.pods import annotations_of, is_terminal
 from virtsim.objects.resources import VMIMS, Key, Object, key_of
 from virtsim.virt_controller.configuration import migration_configuration
-from virtsim.virt_controller.vmi import FINAL
+from virtsim.virt_controller.vmi_status import FINAL
 
 WORKERS = 3
 

@@ -1,21 +1,20 @@
 """virt-controller's migration controller (pkg/virt-controller/watch/migration/migration.go)."""
 
 import heapq
-from typing import Any
 
 from virtsim.cluster.actor import Actor
+from virtsim.cluster.client import ApiError
 from virtsim.cluster.controller import Controller
 from virtsim.objects import keys
-from virtsim.objects.conditions import is_true, without_condition
-from virtsim.objects.migrations import is_being_deleted, is_final, phase_of
+from virtsim.objects.conditions import condition
+from virtsim.objects.migrations import is_being_deleted, is_final, owned_state, phase_of
 from virtsim.objects.phases import in_phase
 from virtsim.objects.pods import annotations_of, labels_of
 from virtsim.objects.resources import VMIMS, Key, Object, key_of
 from virtsim.virt_controller import garbage
 from virtsim.virt_controller.configuration import migration_configuration
 from virtsim.virt_controller.limits import ACTIVE_PRIORITY, queue_priority
-from virtsim.virt_controller.phases import failure, next_phase
-from virtsim.virt_controller.status import ABORT_REQUESTED, REJECTED_BY_QUOTA, conditioned
+from virtsim.virt_controller.status import REJECTED_BY_QUOTA, advance
 from virtsim.virt_controller.sync import Sync
 from virtsim.virt_controller.view import View, look
 
@@ -28,13 +27,14 @@ class MigrationController:
     def __init__(self, actor: Actor, image: str) -> None:
         self._actor = actor
         self._sync = Sync(actor, image)
-        self._controller = Controller("migration", self.reconcile, WORKERS)
+        self._controller = Controller("migration", self.reconcile, WORKERS, self._priority)
 
     async def run(self) -> None:
         caches = self._actor.caches
         caches.vmims.subscribe(self._on_vmim)
         caches.vmis.subscribe(self._on_vmi)
         caches.pods.subscribe(self._on_pod)
+        caches.quotas.subscribe(self._on_quota)
         await self._controller.run()
 
     async def reconcile(self, key: Key) -> float | None:
@@ -48,9 +48,18 @@ class MigrationController:
         if view is None:
             await self._without_vmi(vmim)
             return None
-        again = await self._sync.act(view)
-        await self._update_status(view)
+        again, refusal = await self._act(view)
+        await self._update_status(view, refusal)
+        if refusal is not None:
+            raise refusal
         return again
+
+    async def _act(self, view: View) -> tuple[float | None, ApiError | None]:
+        """When to look again, or the refusal that it met: the status is updated all the same, then it is retried."""
+        try:
+            return await self._sync.act(view), None
+        except ApiError as error:
+            return None, error
 
     async def _mark_api_version(self, vmim: Object) -> None:
         """Its very first write, by which an observer sees that virt-controller took the migration up."""
@@ -68,39 +77,22 @@ class MigrationController:
             self._actor.events.warning(vmim, "FailedMigration", "Migration failed because vmi does not exist.")
             await self._actor.update(VMIMS, in_phase(vmim, "Failed"), "status")
 
-    async def _update_status(self, view: View) -> None:
-        """At most one phase: an end if there is a reason for one, else a requested abort, else one step."""
-        vmim = view.vmim
-        if is_final(vmim):
-            await self._after_the_end(vmim)
-        elif (reason := failure(view)) is not None:
-            self._actor.events.warning(vmim, "FailedMigration", reason.message)
-            failed = in_phase(vmim, "Failed")
-            await self._write(conditioned(failed, ABORT_REQUESTED) if view.deleted and not view.handed_off else failed)
-        elif view.deleted and not is_true(vmim, ABORT_REQUESTED):
-            await self._write(conditioned(vmim, ABORT_REQUESTED))
-        elif (phase := next_phase(view)) is not None:
-            await self._enter(view, phase)
+    async def _update_status(self, view: View, refusal: ApiError | None) -> None:
+        if is_final(view.vmim):
+            await self._after_the_end(view, refusal)
+            return
+        ahead = advance(view)
+        if ahead.event is not None:
+            self._actor.events.tell(view.vmim, *ahead.event)
+        if ahead.vmim is not view.vmim:
+            await self._actor.update(VMIMS, ahead.vmim, "status")
 
-    async def _enter(self, view: View, phase: str) -> None:
-        vmim = view.vmim
-        fields: dict[str, Any] = {}
-        if phase == "Pending" and view.source is not None:
-            fields["migrationState"] = {"sourcePod": view.source["metadata"]["name"]}
-        if phase == "Scheduled" and is_true(vmim, REJECTED_BY_QUOTA):
-            fields["conditions"] = without_condition(vmim["status"]["conditions"], REJECTED_BY_QUOTA)
-        await self._write(in_phase(vmim, phase, **fields))
-        if phase == "Succeeded":
-            self._actor.events.normal(vmim, "SuccessfulMigration", "Source node reported migration succeeded")
-
-    async def _write(self, vmim: Object) -> None:
-        await self._actor.update(VMIMS, vmim, "status")
-
-    async def _after_the_end(self, vmim: Object) -> None:
-        vmi = self._actor.caches.vmis.get(vmim["metadata"]["namespace"], vmim["spec"]["vmiName"])
-        await garbage.finalize(self._actor, vmim, vmi or {})
-        await garbage.collect(self._actor, vmim)
-        self._wake_pending()
+    async def _after_the_end(self, view: View, refusal: ApiError | None) -> None:
+        """From what was seen before the sync, so that the copied state may lag by one reconcile, as KubeVirt's does."""
+        await garbage.finalize(self._actor, view.vmim, view.vmi)
+        if refusal is None:
+            await garbage.collect(self._actor, view.vmim)
+            self._wake_pending()
 
     def _wake_pending(self) -> None:
         """A slot may be free: the best of those that wait look at once, not at their next appointment."""
@@ -109,6 +101,10 @@ class MigrationController:
         waiting = [vmim for vmim in caches.vmims.by("class", "pending") if phase_of(vmim) == "Pending"]
         for vmim in heapq.nlargest(count, waiting, key=queue_priority):
             self._add(vmim)
+
+    def _priority(self, key: Key) -> int:
+        vmim = self._actor.caches.vmims.get(*key)
+        return 0 if vmim is None else queue_priority(vmim)
 
     def _add(self, vmim: Object) -> None:
         self._controller.queue.add(key_of(vmim), queue_priority(vmim))
@@ -121,7 +117,7 @@ class MigrationController:
         vmi = after or before
         if vmi is not None:
             for vmim in self._actor.caches.vmims.by("vmi", "/".join(key_of(vmi))):
-                if not is_final(vmim):
+                if after is None or not is_final(vmim) or owned_state(vmi, vmim) is not None:
                     self._add(vmim)
 
     def _on_pod(self, before: Object | None, after: Object | None) -> None:
@@ -130,3 +126,12 @@ class MigrationController:
             name = annotations_of(pod).get(keys.MIGRATION_JOB_NAME, "")
             if self._actor.caches.vmims.get(pod["metadata"]["namespace"], name) is not None:
                 self._controller.queue.add((pod["metadata"]["namespace"], name), ACTIVE_PRIORITY)
+
+    def _on_quota(self, before: Object | None, after: Object | None) -> None:
+        """Whoever was refused by a quota tries at once when one of the namespace changes or goes."""
+        if before is None:
+            return
+        for vmim in self._actor.caches.vmims.by("class", "pending"):
+            refused = condition(vmim, REJECTED_BY_QUOTA) is not None
+            if refused and vmim["metadata"]["namespace"] == before["metadata"]["namespace"]:
+                self._add(vmim)

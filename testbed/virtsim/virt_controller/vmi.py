@@ -15,10 +15,9 @@ from virtsim.objects.resources import PODS, VMIS, Key, Object, key_of
 from virtsim.objects.times import go_time
 from virtsim.virt_controller.configuration import cluster_node_selectors
 from virtsim.virt_controller.launcher_pod import first_pod
-from virtsim.virt_controller.vmi_status import in_its_phase, interfaces, ready, requested, unpaused
+from virtsim.virt_controller.vmi_status import FINAL, in_its_phase, interfaces, is_over, ready, requested, unpaused
 
 WORKERS = 10
-FINAL = ("Succeeded", "Failed")
 
 
 class VmiController:
@@ -40,24 +39,19 @@ class VmiController:
             return
         pods = self._actor.caches.pods.by("owner", vmi["metadata"]["uid"])
         if is_being_deleted(vmi):
-            await self._shut_down(vmi, pods)
-            return
-        await self._start(vmi, pods)
+            await self._delete(pods)
+        else:
+            await self._start(vmi, pods)
         current = self._actor.caches.current_pod(vmi)
         await self._attend(vmi, current)
         wanted = self._wanted(vmi, pods, current)
         if wanted != vmi:
             await self._actor.update(VMIS, wanted)
 
-    async def _shut_down(self, vmi: Object, pods: list[Object]) -> None:
-        alive = [pod for pod in pods if not is_terminal(pod)]
-        for pod in alive:
-            if not is_being_deleted(pod):
+    async def _delete(self, pods: list[Object]) -> None:
+        for pod in pods:
+            if not is_terminal(pod) and not is_being_deleted(pod):
                 await self._actor.delete(PODS, pod)
-        finalizers = vmi["metadata"].get("finalizers") or []
-        if not alive and keys.VMI_FINALIZER in finalizers:
-            left = [name for name in finalizers if name != keys.VMI_FINALIZER]
-            await self._actor.update(VMIS, {**vmi, "metadata": {**vmi["metadata"], "finalizers": left}})
 
     async def _start(self, vmi: Object, pods: list[Object]) -> None:
         if (vmi.get("status") or {}).get("phase") != "Pending" or pods:
@@ -99,7 +93,7 @@ class VmiController:
         wanted["activePods"] = {pod["metadata"]["uid"]: pod["spec"].get("nodeName", "") for pod in pods}
         if not wanted["activePods"]:
             del wanted["activePods"]
-        if wanted["phase"] == "Running":
+        if "Running" in (wanted["phase"], (vmi.get("status") or {}).get("phase")):
             wanted["conditions"] = requested(vmi, with_condition(wanted.get("conditions"), ready(vmi, current)))
         if wanted["phase"] == "Running" and current is not None:
             wanted.setdefault("launcherContainerImageVersion", current["spec"]["containers"][0]["image"])
@@ -107,6 +101,10 @@ class VmiController:
         metadata = vmi["metadata"]
         if wanted["phase"] == "Scheduled" and wanted.get("nodeName"):
             metadata = {**metadata, "labels": {**labels_of(vmi), keys.NODE_NAME: wanted["nodeName"]}}
+        if is_over(vmi, pods):
+            wanted.pop("launcherContainerImageVersion", None)
+            finalizers = [name for name in metadata.get("finalizers") or () if name != keys.VMI_FINALIZER]
+            metadata = {**metadata, "finalizers": finalizers} if "finalizers" in metadata else metadata
         return {**vmi, "metadata": metadata, "status": wanted}
 
     def _on_vmi(self, before: Object | None, after: Object | None) -> None:

@@ -6,17 +6,20 @@ from virtsim.objects import keys
 from virtsim.objects.conditions import condition, without_condition
 from virtsim.objects.migrations import is_being_deleted
 from virtsim.objects.phases import in_phase
-from virtsim.objects.pods import NONROOT_USER, is_ready, is_terminal
+from virtsim.objects.pods import NONROOT_USER, is_ready, is_terminal, newest
 from virtsim.objects.resources import Object
 from virtsim.objects.times import now
 
 EVICTION_REQUESTED = "EvictionRequested"
+FINAL = ("Succeeded", "Failed")
 
 
 def in_its_phase(vmi: Object, pods: list[Object], current: Object | None) -> Object:
     """The phase a VMI reaches by its pods; virt-handler makes it Running."""
     phase = (vmi.get("status") or {}).get("phase", "")
     scheduled = next((pod for pod in pods if is_ready(pod)), None)
+    if is_being_deleted(vmi) and phase not in FINAL and not _alive(pods):
+        return in_phase(vmi, _end(pods))
     if phase == "":
         return in_phase(vmi, "Pending", runtimeUser=NONROOT_USER)
     if phase == "Pending" and pods:
@@ -26,9 +29,23 @@ def in_its_phase(vmi: Object, pods: list[Object], current: Object | None) -> Obj
         node = scheduled["spec"]["nodeName"]
         return in_phase(vmi, "Scheduled", nodeName=node, launcherContainerImageVersion=image)
     if phase == "Running" and (current is None or is_terminal(current)):
-        shut_down = current is not None and current["status"]["phase"] == "Succeeded"
-        return in_phase(vmi, "Succeeded" if shut_down else "Failed")
+        return in_phase(vmi, _end([] if current is None else [current]))
     return vmi
+
+
+def is_over(vmi: Object, pods: list[Object]) -> bool:
+    """Whether a VM has ended and none of its pods runs any more: then it may go."""
+    return (vmi.get("status") or {}).get("phase") in FINAL and not _alive(pods)
+
+
+def _alive(pods: list[Object]) -> list[Object]:
+    return [pod for pod in pods if not is_terminal(pod)]
+
+
+def _end(pods: list[Object]) -> str:
+    """Succeeded if the last pod ran to its end; one that is gone, or broke, is a failure."""
+    last = newest(pods)
+    return "Succeeded" if last is not None and last["status"]["phase"] == "Succeeded" else "Failed"
 
 
 def interfaces(status: dict[str, Any], pod: Object) -> list[Object]:
