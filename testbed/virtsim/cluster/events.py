@@ -3,11 +3,12 @@
 import asyncio
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import replace
 
 import aiohttp
 
 from virtsim.cluster.client import MERGE_PATCH, ApiError, Client
+from virtsim.cluster.correlation import Correlator, Told
 from virtsim.objects.resources import EVENTS, Object
 from virtsim.objects.times import now
 
@@ -16,30 +17,27 @@ logger = logging.getLogger(__name__)
 REMEMBERED_EVENTS = 5_000
 
 
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """One thing said about one object."""
-
-    obj: tuple[str, str, str, str, str]
-    type: str
-    reason: str
-    message: str
-
-
 class Recorder:
     """Writes Events for one component in the order they were told; failures are logged and forgotten."""
 
     def __init__(self, client: Client, component: str) -> None:
         self._client = client
         self._component = component
-        self._told: asyncio.Queue[tuple[_Told, str]] = asyncio.Queue()
-        self._written: dict[_Told, tuple[str, int]] = {}
+        self._told: asyncio.Queue[tuple[Told, str]] = asyncio.Queue()
+        self._correlator = Correlator()
+        self._written: dict[Told, tuple[str, int]] = {}
 
     def normal(self, obj: Object, reason: str, message: str) -> None:
-        self._tell(obj, "Normal", reason, message)
+        self.tell(obj, "Normal", reason, message)
 
     def warning(self, obj: Object, reason: str, message: str) -> None:
-        self._tell(obj, "Warning", reason, message)
+        self.tell(obj, "Warning", reason, message)
+
+    def tell(self, obj: Object, kind: str, reason: str, message: str) -> None:
+        """`kind` is Normal or Warning."""
+        metadata = obj["metadata"]
+        about = (obj["apiVersion"], obj["kind"], metadata["namespace"], metadata["name"], metadata["uid"])
+        self._told.put_nowait((Told(about, kind, reason, message), now()))
 
     async def run(self) -> None:
         while True:
@@ -51,25 +49,21 @@ class Recorder:
             finally:
                 self._told.task_done()
 
-    def _tell(self, obj: Object, kind: str, reason: str, message: str) -> None:
-        metadata = obj["metadata"]
-        about = (obj["apiVersion"], obj["kind"], metadata["namespace"], metadata["name"], metadata["uid"])
-        self._told.put_nowait((_Told(about, kind, reason, message), now()))
-
-    async def _write(self, told: _Told, at: str) -> None:
-        before = self._written.get(told)
+    async def _write(self, told: Told, at: str) -> None:
+        key, message = self._correlator.correlated(told, time.monotonic())
+        before = self._written.get(key)
         if before is None:
             if len(self._written) >= REMEMBERED_EVENTS:
                 self._written.pop(next(iter(self._written)))
-            event = await self._client.create(EVENTS, self._event(told, at))
-            self._written[told] = event["metadata"]["name"], 1
+            event = await self._client.create(EVENTS, self._event(replace(told, message=message), at))
+            self._written[key] = event["metadata"]["name"], 1
             return
         name, count = before
-        body = {"count": count + 1, "lastTimestamp": at}
+        body = {"count": count + 1, "lastTimestamp": at, "message": message}
         await self._client.patch(EVENTS, told.obj[2], name, body, MERGE_PATCH)
-        self._written[told] = name, count + 1
+        self._written[key] = name, count + 1
 
-    def _event(self, told: _Told, at: str) -> Object:
+    def _event(self, told: Told, at: str) -> Object:
         """Named as client-go names it, by the moment: two components tell of one object without meeting."""
         version, kind, namespace, name, uid = told.obj
         return {

@@ -10,12 +10,12 @@ KEPT = 5
 
 
 async def finalize(actor: Actor, vmim: Object, vmi: Object) -> None:
-    """Copies the VMI's migrationState, then removes the finalizer: two writes, in this order."""
+    """Copies the VMI's migrationState; once it is copied, the next reconcile removes the finalizer."""
     state = owned_state(vmi, vmim)
-    if state is not None and (vmim.get("status") or {}).get("migrationState") != state:
-        vmim = await actor.update(VMIMS, with_status(vmim, migrationState=state), "status")
     finalizers = vmim["metadata"].get("finalizers") or []
-    if keys.MIGRATION_FINALIZER in finalizers:
+    if state is not None and (vmim.get("status") or {}).get("migrationState") != state:
+        await actor.update(VMIMS, with_status(vmim, migrationState=state), "status")
+    elif keys.MIGRATION_FINALIZER in finalizers:
         left = [name for name in finalizers if name != keys.MIGRATION_FINALIZER]
         await actor.update(VMIMS, {**vmim, "metadata": {**vmim["metadata"], "finalizers": left}})
 

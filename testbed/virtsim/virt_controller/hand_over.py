@@ -52,11 +52,15 @@ async def request_abort(actor: Actor, view: View) -> None:
 
 
 async def mark_target_down(actor: Actor, view: View) -> None:
-    """Ends the state of a migration whose target pod is gone or down, unless the source ended it already."""
-    state = view.state
-    if state is None or state.get("endTimestamp") or not (view.target is None or view.target_is_down):
+    """Ends the state of a migration whose target pod is gone or down, unless it is failed already.
+
+    As in KubeVirt, a migration that failed before its hand-over tries it on the state of an older one that did not
+    fail: the `test` of the UID refuses that with 422, again and again.
+    """
+    state = (view.vmi.get("status") or {}).get("migrationState")
+    if not state or state.get("failed") or not (view.target is None or view.target_is_down):
         return
-    at = now()
+    uid, at = view.vmim["metadata"]["uid"], now()
     ended = {
         **state,
         "startTimestamp": state.get("startTimestamp") or at,
@@ -65,8 +69,8 @@ async def mark_target_down(actor: Actor, view: View) -> None:
         "failed": True,
         "failureReason": "Target pod is down",
     }
-    await actor.patch_json(VMIS, view.vmi, _replaced(STATE, state, ended))
-    uid = view.vmim["metadata"]["uid"]
+    own = {"op": "test", "path": f"{STATE}/migrationUid", "value": uid}
+    await actor.patch_json(VMIS, view.vmi, [own, *_replaced(STATE, state, ended)])
     actor.events.warning(
         view.vmi,
         "FailedMigration",

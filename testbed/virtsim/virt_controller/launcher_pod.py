@@ -6,7 +6,7 @@ from virtsim.objects import keys
 from virtsim.objects.overhead import overhead_of
 from virtsim.objects.pods import NONROOT_USER, annotations_of, labels_of
 from virtsim.objects.resources import Object
-from virtsim.virt_controller.containers import compute, console_log
+from virtsim.virt_controller.containers import GRACE_PADDING_SECONDS, compute, console_log, launcher_grace_seconds
 from virtsim.virt_controller.node_selectors import forbids_obsolete_models, launcher_selector, target_selector
 
 VOLUMES = (
@@ -20,7 +20,6 @@ VOLUMES = (
 )
 NOT_COPIED = (keys.LATEST_API_VERSION, keys.STORAGE_API_VERSION, keys.OWN_PREFIX)
 """Beginnings of annotations that stay on the VMI: the simulator's own would tell a planner where a VM began."""
-LAUNCHER_GRACE_SECONDS = 30
 
 
 def first_pod(vmi: Object, image: str, cluster_selectors: dict[str, str]) -> Object:
@@ -118,7 +117,7 @@ def _spec(vmi: Object) -> Object:
         "hostname": spec.get("hostname", vmi["metadata"]["name"]),
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": spec.get("terminationGracePeriodSeconds", 30) + LAUNCHER_GRACE_SECONDS,
+        "terminationGracePeriodSeconds": launcher_grace_seconds(vmi) + GRACE_PADDING_SECONDS,
         "readinessGates": [{"conditionType": keys.UNPAUSED}],
         "securityContext": {
             "runAsUser": NONROOT_USER,

@@ -6,25 +6,18 @@ from virtsim.cluster.actor import Actor
 from virtsim.cluster.client import ApiError
 from virtsim.cluster.controller import Controller
 from virtsim.objects import keys
-from virtsim.objects.conditions import condition, is_true
-from virtsim.objects.migrations import is_being_deleted, is_final, phase_of
+from virtsim.objects.conditions import condition
+from virtsim.objects.migrations import is_being_deleted, is_final, owned_state, phase_of
 from virtsim.objects.phases import in_phase
 from virtsim.objects.pods import annotations_of, labels_of
 from virtsim.objects.resources import VMIMS, Key, Object, key_of
 from virtsim.objects.times import seconds_since
 from virtsim.virt_controller import garbage
 from virtsim.virt_controller.backups import abort_backup
-from virtsim.virt_controller.blocking import Block, block, with_block
+from virtsim.virt_controller.blocking import Block, block
 from virtsim.virt_controller.configuration import migration_configuration
 from virtsim.virt_controller.limits import ACTIVE_PRIORITY, queue_priority
-from virtsim.virt_controller.phases import failure, next_phase
-from virtsim.virt_controller.status import (
-    ABORT_REQUESTED,
-    REJECTED_BY_QUOTA,
-    conditioned,
-    with_quota_condition,
-    with_source_pod,
-)
+from virtsim.virt_controller.status import REJECTED_BY_QUOTA, advance
 from virtsim.virt_controller.sync import Sync
 from virtsim.virt_controller.view import View, look
 
@@ -58,16 +51,18 @@ class MigrationController:
         if view is None:
             await self._without_vmi(vmim)
             return None
-        refusal: ApiError | None = None
-        again: float | None = None
-        try:
-            again = await self._sync.act(view)
-        except ApiError as error:
-            refusal = error
+        again, refusal = await self._act(view)
         blocked = await self._update_status(view, refusal)
         if refusal is not None:
             raise refusal
         return min((seconds for seconds in (again, blocked) if seconds is not None), default=None)
+
+    async def _act(self, view: View) -> tuple[float | None, ApiError | None]:
+        """When to look again, or the refusal that it met: the status is updated all the same, then it is retried."""
+        try:
+            return await self._sync.act(view), None
+        except ApiError as error:
+            return None, error
 
     async def _mark_api_version(self, vmim: Object) -> None:
         """Its very first write, by which an observer sees that virt-controller took the migration up."""
@@ -86,59 +81,33 @@ class MigrationController:
             await self._actor.update(VMIMS, in_phase(vmim, "Failed"), "status")
 
     async def _update_status(self, view: View, refusal: ApiError | None) -> float | None:
-        """At most one phase: an end if there is a reason for one, else a requested abort, else one step.
-
-        It looks at the same view as the act before it, which may have been refused. Answers when to look again.
-        """
-        vmim = view.vmim
-        if is_final(vmim):
-            await self._after_the_end(vmim)
-        elif (reason := failure(view)) is not None:
-            self._actor.events.warning(vmim, "FailedMigration", reason.message)
-            failed = in_phase(vmim, "Failed")
-            await self._write(conditioned(failed, ABORT_REQUESTED) if view.deleted and not view.handed_off else failed)
-        elif view.deleted and not is_true(vmim, ABORT_REQUESTED):
-            await self._write(conditioned(vmim, ABORT_REQUESTED))
-        else:
-            return await self._go_on(view, refusal)
-        return None
-
-    async def _go_on(self, view: View, refusal: ApiError | None) -> float | None:
-        """One step, unless something blocks it; one write with all that changed."""
-        vmim, blocked = view.vmim, None
-        if view.phase == "Pending":
-            age = int(seconds_since(vmim["metadata"]["creationTimestamp"]))
-            patience = migration_configuration(self._actor.caches.kubevirts)["utilityVolumesTimeout"]
-            blocked = block(view, int(patience), age)
-            vmim = with_block(vmim, blocked)
-        if blocked is not None:
-            await self._tell(view, blocked)
-            vmim = in_phase(vmim, "Failed") if blocked.over else vmim
-        elif (phase := next_phase(view)) is not None:
-            vmim = in_phase(vmim, phase)
-        vmim = with_source_pod(with_quota_condition(vmim, view, refusal), view)
-        if vmim is not view.vmim:
-            await self._write(vmim)
-        if phase_of(vmim) == "Succeeded":
-            self._actor.events.normal(vmim, "SuccessfulMigration", "Source node reported migration succeeded")
+        """Writes at most one phase, from what was seen before the act. Answers when to look again."""
+        if is_final(view.vmim):
+            await self._after_the_end(view, refusal)
+            return None
+        blocked = self._block(view)
+        if blocked is not None and blocked.aborts:
+            await abort_backup(self._actor, view.vmi, view.vmim)
+        ahead = advance(view, blocked, refusal)
+        if ahead.event is not None:
+            self._actor.events.tell(view.vmim, *ahead.event)
+        if ahead.vmim is not view.vmim:
+            await self._actor.update(VMIMS, ahead.vmim, "status")
         return blocked.again if blocked is not None and not blocked.over else None
 
-    async def _tell(self, view: View, blocked: Block) -> None:
-        if blocked.aborts:
-            await abort_backup(self._actor, view.vmi, view.vmim)
-        if blocked.event is not None:
-            kind, reason, message = blocked.event
-            tell = self._actor.events.normal if kind == "Normal" else self._actor.events.warning
-            tell(view.vmim, reason, message)
+    def _block(self, view: View) -> Block | None:
+        if view.phase != "Pending" or view.deleted:
+            return None
+        age = int(seconds_since(view.vmim["metadata"]["creationTimestamp"]))
+        patience = migration_configuration(self._actor.caches.kubevirts)["utilityVolumesTimeout"]
+        return block(view, int(patience), age)
 
-    async def _write(self, vmim: Object) -> None:
-        await self._actor.update(VMIMS, vmim, "status")
-
-    async def _after_the_end(self, vmim: Object) -> None:
-        vmi = self._actor.caches.vmis.get(vmim["metadata"]["namespace"], vmim["spec"]["vmiName"])
-        await garbage.finalize(self._actor, vmim, vmi or {})
-        await garbage.collect(self._actor, vmim)
-        self._wake_pending()
+    async def _after_the_end(self, view: View, refusal: ApiError | None) -> None:
+        """From what was seen before the act, so that the copied state may lag by one reconcile, as KubeVirt's does."""
+        await garbage.finalize(self._actor, view.vmim, view.vmi)
+        if refusal is None:
+            await garbage.collect(self._actor, view.vmim)
+            self._wake_pending()
 
     def _wake_pending(self) -> None:
         """A slot may be free: the best of those that wait look at once, not at their next appointment."""
@@ -167,7 +136,7 @@ class MigrationController:
         vmi = after or before
         if vmi is not None:
             for vmim in self._actor.caches.vmims.by("vmi", "/".join(key_of(vmi))):
-                if after is None or not is_final(vmim):
+                if after is None or not is_final(vmim) or owned_state(vmi, vmim) is not None:
                     self._add(vmim)
 
     def _on_pod(self, before: Object | None, after: Object | None) -> None:

@@ -48,6 +48,16 @@ def forbids_obsolete_models(vmi: Object) -> bool:
     return model == HOST_MODEL
 
 
+def wanted_host_model(vmi: Object, pod: Object) -> dict[str, str] | None:
+    """What the pod of a host-model VM asks of a node's CPU, or None for other VMs."""
+    if (vmi["spec"]["domain"].get("cpu") or {}).get("model") != HOST_MODEL:
+        return None
+    selector: dict[str, str] = pod["spec"].get("nodeSelector") or {}
+    return {
+        key: value for key, value in selector.items() if key.startswith((keys.CPU_MODEL_MIGRATION, keys.CPU_FEATURE))
+    }
+
+
 def _model(cpu: dict[str, Any]) -> dict[str, str]:
     model = cpu.get("model", HOST_MODEL)
     named = {} if model in (HOST_MODEL, HOST_PASSTHROUGH) else {f"{keys.CPU_MODEL}{model}": "true"}

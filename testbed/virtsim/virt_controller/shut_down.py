@@ -9,6 +9,7 @@ from virtsim.objects.resources import PODS, VMIS, Object
 from virtsim.virt_controller.vmi_status import FINAL
 
 STARTED = ("Scheduled", "Running")
+OF_ITS_PODS = ("activePods", "launcherContainerImageVersion")
 
 
 async def shut_down(actor: Actor, vmi: Object, pods: list[Object]) -> None:
@@ -27,12 +28,16 @@ async def shut_down(actor: Actor, vmi: Object, pods: list[Object]) -> None:
 
 
 async def release(actor: Actor, vmi: Object) -> None:
-    """Takes virt-controller's finalizers off a VMI that is over; the VirtualMachine's stays while there is one."""
+    """Takes virt-controller's finalizers, and what is left of its pods, off a VMI that is over.
+
+    The VirtualMachine's finalizer stays while there is one.
+    """
     ours = {keys.VMI_FINALIZER} if has_owner(actor, vmi) else {keys.VMI_FINALIZER, keys.VM_FINALIZER}
     finalizers = vmi["metadata"].get("finalizers") or []
     left = [name for name in finalizers if name not in ours]
     if left != finalizers:
-        await actor.update(VMIS, {**vmi, "metadata": {**vmi["metadata"], "finalizers": left}})
+        status = {field: value for field, value in vmi["status"].items() if field not in OF_ITS_PODS}
+        await actor.update(VMIS, {**vmi, "metadata": {**vmi["metadata"], "finalizers": left}, "status": status})
 
 
 def has_owner(actor: Actor, vmi: Object) -> bool:

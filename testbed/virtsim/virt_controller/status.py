@@ -1,22 +1,60 @@
-"""The parts of a VMIM's status beside its phase: conditions, and the source pod while it is Pending."""
+"""What becomes of a VMIM's status in one reconcile: its conditions, and at most one phase (migration.go, updateStatus).
+
+Pure: the migration controller tells and writes it.
+"""
+
+from dataclasses import dataclass
 
 from virtsim.cluster.client import ApiError
-from virtsim.objects.conditions import condition, with_condition, without_condition
+from virtsim.objects.conditions import condition, is_true, without_condition
 from virtsim.objects.migrations import phase_of
-from virtsim.objects.phases import with_status
+from virtsim.objects.phases import in_phase, with_status
 from virtsim.objects.resources import Object
-from virtsim.objects.times import now
+from virtsim.virt_controller.blocking import Block, with_block
+from virtsim.virt_controller.bare_conditions import conditioned
+from virtsim.virt_controller.phases import failure, next_phase
 from virtsim.virt_controller.view import View
 
 ABORT_REQUESTED = "migrationAbortRequested"
 REJECTED_BY_QUOTA = "migrationRejectedByResourceQuota"
+SUCCEEDED = ("Normal", "SuccessfulMigration", "Source node reported migration succeeded")
 
 
-def conditioned(vmim: Object, kind: str, **said: str) -> Object:
-    """The VMIM with one of KubeVirt's conditions: most are bare, with a probe time and neither reason nor message."""
-    entry = {"type": kind, "status": "True", **said, "lastProbeTime": now(), "lastTransitionTime": None}
-    conditions = with_condition((vmim.get("status") or {}).get("conditions"), entry)
-    return with_status(vmim, conditions=conditions)
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """The VMIM as it should be next, and the event that goes with it as (type, reason, message)."""
+
+    vmim: Object
+    event: tuple[str, str, str] | None = None
+
+
+def advance(view: View, blocked: Block | None = None, refusal: ApiError | None = None) -> Advance:
+    """An end if there is a reason for one, else a requested abort, else a step if one is due, else what is.
+
+    `blocked` is what holds it while it is Pending; `refusal` is what virt-controller's act was answered just before.
+    """
+    vmim = view.vmim
+    reason = failure(view)
+    if reason is not None:
+        failed = in_phase(vmim, "Failed")
+        canceled = view.deleted and not view.handed_off
+        told = ("Warning", "FailedMigration", reason.message)
+        return Advance(conditioned(failed, ABORT_REQUESTED) if canceled else failed, told)
+    if view.deleted and not is_true(vmim, ABORT_REQUESTED):
+        return Advance(conditioned(vmim, ABORT_REQUESTED))
+    return _stepped(view, blocked, refusal)
+
+
+def _stepped(view: View, blocked: Block | None, refusal: ApiError | None) -> Advance:
+    vmim = with_block(view.vmim, blocked) if view.phase == "Pending" else view.vmim
+    event = None if blocked is None else blocked.event
+    phase = next_phase(view)
+    if blocked is not None:
+        vmim = in_phase(vmim, "Failed") if blocked.over else vmim
+    elif phase is not None:
+        vmim = in_phase(vmim, phase)
+        event = SUCCEEDED if phase == "Succeeded" else None
+    return Advance(with_source_pod(with_quota_condition(vmim, view, refusal), view), event)
 
 
 def with_quota_condition(vmim: Object, view: View, refusal: ApiError | None) -> Object:

@@ -4,8 +4,10 @@ from virtsim.cluster.actor import Actor
 from virtsim.objects import keys
 from virtsim.objects.conditions import condition
 from virtsim.objects.migrations import is_being_deleted
+from virtsim.objects.pods import labels_of
 from virtsim.objects.resources import PODS, Object
 from virtsim.objects.times import seconds_since
+from virtsim.virt_controller.node_selectors import wanted_host_model
 from virtsim.virt_controller.view import View
 
 UNSCHEDULABLE_SECONDS = 300.0
@@ -34,16 +36,30 @@ async def watch_pending_pod(actor: Actor, view: View) -> float | None:
     metadata = pod["metadata"]
     where = f"{metadata['namespace']}/{view.vmi['metadata']['name']}"
     if is_unschedulable(pod):
+        _tell_without_host_model(actor, view, pod)
         actor.events.warning(
             view.vmim,
             "migrationTargetPodUnschedulable",
             f"Migration target pod for VMI [{where}] is currently unschedulable.",
         )
     name, limit = patience(view, pod)
-    left = limit - seconds_since(metadata["creationTimestamp"])
+    left = limit - int(seconds_since(metadata["creationTimestamp"]))  # virt-controller counts whole seconds
     if left > 0:
         return left
     await actor.delete(PODS, pod)
     message = f"{name} pod {metadata['namespace']}/{metadata['name']} timeout period exceeded"
     actor.events.normal(view.vmim, "SuccessfulDelete", message)
     return None
+
+
+def _tell_without_host_model(actor: Actor, view: View, pod: Object) -> None:
+    """Tells of a host-model VM that no node of the cluster can take, whatever else is in the way."""
+    wanted = wanted_host_model(view.vmi, pod)
+    if wanted is None or any(wanted.items() <= labels_of(node).items() for node in actor.caches.nodes):
+        return
+    written = " ".join(f"{key}:{value}" for key, value in sorted(wanted.items()))
+    message = (
+        "Migration cannot proceed since no node is suitable to run the required CPU model / required features: "
+        f"map[{written}]"
+    )
+    actor.events.warning(view.vmi, "NoSuitableNodesForHostModelMigration", message)
