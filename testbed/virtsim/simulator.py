@@ -26,6 +26,7 @@ from virtsim.virt_controller.evacuation import EvacuationController
 from virtsim.virt_controller.migration import MigrationController
 from virtsim.virt_controller.vmi import VmiController
 from virtsim.virt_handler.handler import Handler
+from virtsim.virt_handler.nodes import NodeHandler
 
 
 @dataclass
@@ -101,6 +102,7 @@ async def _start(simulator: Simulator) -> None:
         budgeting = _actor(simulator, identities.CONTROLLER, "disruptionbudget-controller")
         simulator._run("disruption budgets", DisruptionBudgetController(budgeting).run())
     simulator._run("virt-handler", Handler(handler, options).run())
+    simulator._run("virt-handler of nodes", NodeHandler(handler).run())
     simulator._run("kubelet", Pods(kubelet, options).run())
     simulator._run("heartbeats", Heartbeats(kubelet, handler).run())
 

@@ -7,8 +7,8 @@ from virtsim.objects import keys
 from virtsim.objects.conditions import condition, without_condition
 from virtsim.objects.phases import with_status
 from virtsim.objects.resources import Object
-from virtsim.virt_controller.limits import requeue_seconds
 from virtsim.virt_controller.bare_conditions import conditioned
+from virtsim.virt_controller.limits import requeue_seconds
 from virtsim.virt_controller.view import View
 
 BLOCKED_BY_BACKUP = "migrationBlockedByBackup"

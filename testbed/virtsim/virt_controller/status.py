@@ -10,8 +10,8 @@ from virtsim.objects.conditions import condition, is_true, without_condition
 from virtsim.objects.migrations import phase_of
 from virtsim.objects.phases import in_phase, with_status
 from virtsim.objects.resources import Object
-from virtsim.virt_controller.blocking import Block, with_block
 from virtsim.virt_controller.bare_conditions import conditioned
+from virtsim.virt_controller.blocking import Block, with_block
 from virtsim.virt_controller.phases import failure, next_phase
 from virtsim.virt_controller.view import View
 

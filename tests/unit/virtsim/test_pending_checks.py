@@ -11,9 +11,9 @@ from virtsim.objects.conditions import condition
 from virtsim.objects.resources import Object
 from virtsim.virt_controller import runtime_user
 from virtsim.virt_controller.backups import with_backup
+from virtsim.virt_controller.bare_conditions import conditioned
 from virtsim.virt_controller.blocking import BLOCKED_BY_BACKUP, BLOCKED_BY_UTILITY_VOLUMES, block, with_block
 from virtsim.virt_controller.selinux import NoSelinuxContextError, with_source_level
-from virtsim.virt_controller.bare_conditions import conditioned
 from virtsim.virt_controller.status import REJECTED_BY_QUOTA, with_quota_condition, with_source_pod
 from virtsim.virt_controller.utility_volumes import with_utility_volume
 from virtsim.virt_controller.view import View
