@@ -14,7 +14,8 @@ from virtsim.objects.resources import Object, Resource
 
 logger = logging.getLogger(__name__)
 
-PAGE = "500"
+PAGE = "100"
+"""Small: what a page holds is there twice for a moment, decoded and shared."""
 WATCH_SECONDS = 300
 FIRST_BACKOFF_SECONDS = 0.2
 LONGEST_BACKOFF_SECONDS = 10.0

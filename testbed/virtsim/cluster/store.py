@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
+from virtsim.cluster.sharing import Sharing
 from virtsim.objects.resources import Key, Object, key_of
 
 Listener = Callable[[Object | None, Object | None], None]
@@ -16,7 +17,10 @@ REMEMBERED_DELETIONS = 10_000
 
 
 class Store:
-    """Objects by key and by index. Answers of our own writes are put in as well as watch events (read your writes)."""
+    """Objects by key and by index. Answers of our own writes are put in as well as watch events (read your writes).
+
+    Whoever gets an object must not change it: its parts are also parts of others.
+    """
 
     def __init__(self, **indexers: Indexer) -> None:
         self._objects: dict[Key, Object] = {}
@@ -25,6 +29,7 @@ class Store:
         self._listeners: list[Listener] = []
         self._gone: set[str] = set()
         self._gone_order: deque[str] = deque()
+        self._sharing = Sharing()
 
     def __len__(self) -> int:
         return len(self._objects)
@@ -75,7 +80,7 @@ class Store:
         if before is not None and int(metadata["resourceVersion"]) <= int(before["metadata"]["resourceVersion"]):
             return
         metadata.pop("managedFields", None)
-        self._replace(before, obj)
+        self._replace(before, self._sharing.renewed(obj, before))
 
     def forget(self, obj: Object) -> None:
         """Takes an object out; an answer that arrives later cannot bring the same incarnation back."""
