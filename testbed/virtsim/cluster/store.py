@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 from virtsim.cluster.sharing import Sharing
 from virtsim.objects.resources import Key, Object, key_of
@@ -56,6 +57,15 @@ class Store:
         for obj in self:
             listener(None, obj)
 
+    @contextmanager
+    def listening(self, listener: Listener) -> Iterator[None]:
+        """Shows a listener everything that is already here, and what changes while the context is open."""
+        self.subscribe(listener)
+        try:
+            yield
+        finally:
+            self._listeners.remove(listener)
+
     async def until(self, so: Callable[[], bool]) -> None:
         """Returns when a condition on this store's contents holds; asks again after every change."""
         changed = asyncio.Event()
@@ -63,13 +73,10 @@ class Store:
         def listener(before: Object | None, after: Object | None) -> None:
             changed.set()
 
-        self._listeners.append(listener)
-        try:
+        with self.listening(listener):
             while not so():
                 changed.clear()
                 await changed.wait()
-        finally:
-            self._listeners.remove(listener)
 
     def observe(self, obj: Object) -> None:
         """Takes an object in unless a newer version, or its end, was already seen."""

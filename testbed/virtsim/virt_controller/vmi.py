@@ -45,7 +45,7 @@ class VmiController:
         await self._start(vmi, pods)
         current = self._actor.caches.current_pod(vmi)
         await self._attend(vmi, current)
-        wanted = self._wanted(vmi, pods, current)
+        wanted = self.wanted(vmi, pods, current)
         if wanted != vmi:
             await self._actor.update(VMIS, wanted)
 
@@ -94,7 +94,9 @@ class VmiController:
         if pod is not None and keys.TARGET_READY not in annotations_of(pod) and not is_terminal(pod):
             await self._actor.patch_merge(PODS, pod, {"metadata": {"annotations": {keys.TARGET_READY: go_time()}}})
 
-    def _wanted(self, vmi: Object, pods: list[Object], current: Object | None) -> Object:
+    @staticmethod
+    def wanted(vmi: Object, pods: list[Object], current: Object | None) -> Object:
+        """The VMI as it should be, by its pods and the one it is in; at most one phase further."""
         wanted: dict[str, Any] = dict(in_its_phase(vmi, pods, current).get("status") or {})
         wanted["activePods"] = {pod["metadata"]["uid"]: pod["spec"].get("nodeName", "") for pod in pods}
         if not wanted["activePods"]:
