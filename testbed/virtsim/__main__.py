@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import aiohttp
+import msgspec
 from kubernetes.aio.config import ConfigException
 
 from virtsim import versions
@@ -33,7 +34,7 @@ def main() -> int:
     # Caches of many small dicts that live long: a collection every 700 objects would only walk them.
     gc.set_threshold(50_000, 20, 20)
     try:
-        asyncio.run(simulate(arguments.kubeconfig, read(arguments.fleet), options(arguments)))
+        asyncio.run(simulate(arguments.kubeconfig, fleet(arguments), options(arguments)))
     except (ForeignKubeVirtError, FleetError) as error:
         print(f"virtsim: {error}", file=sys.stderr)
         return REFUSED
@@ -57,8 +58,15 @@ def parser() -> argparse.ArgumentParser:
         choices=[str(known) for known in versions.KNOWN],
         help="the minor version of KubeVirt that is simulated",
     )
+    words.add_argument("--fast-path", action="store_true", help="write VMs down as running, see README.md")
     words.add_argument("--verbose", action="store_true")
     return words
+
+
+def fleet(arguments: argparse.Namespace) -> Fleet:
+    """The fleet of the command line. Raises FleetError."""
+    said = read(arguments.fleet)
+    return msgspec.structs.replace(said, fast_path=said.fast_path or arguments.fast_path)
 
 
 def options(arguments: argparse.Namespace) -> Options:

@@ -12,15 +12,21 @@ from virtsim.cluster.actor import Actor
 from virtsim.cluster.caches import Caches, all_synced
 from virtsim.cluster.client import Client, Identity, connect
 from virtsim.cluster.events import Recorder
+from virtsim.cluster.informer import Informer
 from virtsim.crds.install import install
 from virtsim.fleet.clear import clear
+from virtsim.fleet.fast_path import FastPath
 from virtsim.fleet.load import Loader
+from virtsim.fleet.places import places
 from virtsim.fleet.spec import Fleet
+from virtsim.fleet.vms import render
 from virtsim.kubelet.nodes import Heartbeats
 from virtsim.kubelet.pods import Pods
+from virtsim.objects.resources import KUBEVIRTS, NODES
 from virtsim.options import Options
 from virtsim.versions import Feature
 from virtsim.virt_api.server import serving
+from virtsim.virt_controller.configuration import cluster_node_selectors
 from virtsim.virt_controller.disruption_budgets import DisruptionBudgetController
 from virtsim.virt_controller.evacuation import EvacuationController
 from virtsim.virt_controller.migration import MigrationController
@@ -77,23 +83,56 @@ async def running(kubeconfig: str | Path, fleet: Fleet, options: Options | None 
         await install(client, options.version)
         simulator = Simulator(client, Caches(), options)
         try:
-            await _start(simulator)
             async with serving(reading.acting_as(identities.APISERVER), options):
-                await _or_crash(simulator, _load(simulator, fleet))
+                await _start(simulator, fleet)
                 yield simulator
         finally:
             await simulator._stop()
 
 
-async def _start(simulator: Simulator) -> None:
+async def _start(simulator: Simulator, fleet: Fleet) -> None:
+    """Nodes first, then what the fast path writes, then those who would have to look at each of its writes."""
     informers = simulator.caches.informers(simulator.client)
+    foundation = [informer for informer in informers if informer.resource in (NODES, KUBEVIRTS)]
+    kubelet, handler = (
+        _actor(simulator, identities.KUBELET, "kubelet"),
+        _actor(simulator, identities.HANDLER, "virt-handler"),
+    )
+    heartbeats = Heartbeats(kubelet, handler)
+    admin = _actor(simulator, identities.ADMIN, "virtsim")
+    loader = Loader(admin, _actor(simulator, identities.CONTROLLER, "virtualmachine-controller"), heartbeats)
+    await _watch(simulator, foundation)
+    simulator._run("heartbeats", heartbeats.run())
+    await _or_crash(simulator, loader.prepare(fleet))
+    if fleet.fast_path:
+        await _or_crash(simulator, _start_fast(simulator, fleet))
+    await _watch(simulator, [informer for informer in informers if informer not in foundation])
+    _start_components(simulator, kubelet, handler)
+    await _or_crash(simulator, loader.machines(fleet))
+
+
+async def _watch(simulator: Simulator, informers: list[Informer]) -> None:
     for informer in informers:
         simulator._run("informer", informer.run())
     await _or_crash(simulator, all_synced(informers))
-    controller = _actor(simulator, identities.CONTROLLER, "virtualmachine-controller")
-    handler = _actor(simulator, identities.HANDLER, "virt-handler")
-    kubelet = _actor(simulator, identities.KUBELET, "kubelet")
+
+
+async def _start_fast(simulator: Simulator, fleet: Fleet) -> None:
+    client, selectors = simulator.client, cluster_node_selectors(simulator.caches.kubevirts)
+    fast_path = FastPath(
+        controller=client.acting_as(identities.CONTROLLER),
+        kubelet=client.acting_as(identities.KUBELET),
+        handler=client.acting_as(identities.HANDLER),
+        image=simulator.options.launcher_image,
+        cluster_selectors=selectors,
+        version=simulator.options.version,
+    )
+    await fast_path.start(render(fleet), places(fleet, simulator.caches.nodes, selectors))
+
+
+def _start_components(simulator: Simulator, kubelet: Actor, handler: Actor) -> None:
     options = simulator.options
+    controller = _actor(simulator, identities.CONTROLLER, "virtualmachine-controller")
     simulator._run("vmi", VmiController(controller, options.launcher_image).run())
     simulator._run("migration", MigrationController(controller, options.launcher_image).run())
     evacuating = _actor(simulator, identities.CONTROLLER, "evacuation-controller")
@@ -104,14 +143,6 @@ async def _start(simulator: Simulator) -> None:
     simulator._run("virt-handler", Handler(handler, options).run())
     simulator._run("virt-handler of nodes", NodeHandler(handler).run())
     simulator._run("kubelet", Pods(kubelet, options).run())
-    simulator._run("heartbeats", Heartbeats(kubelet, handler).run())
-
-
-async def _load(simulator: Simulator, fleet: Fleet) -> None:
-    admin = _actor(simulator, identities.ADMIN, "virtsim")
-    controller = _actor(simulator, identities.CONTROLLER, "virtualmachine-controller")
-    kubelet = _actor(simulator, identities.KUBELET, "kubelet")
-    await Loader(admin, controller, Heartbeats(kubelet, kubelet)).load(fleet)
 
 
 def _actor(simulator: Simulator, identity: Identity, component: str) -> Actor:

@@ -45,6 +45,8 @@ class Controller:
 
     async def _work(self) -> None:
         while True:
+            # A reconcile that writes nothing awaits nothing: thousands of them would keep everybody else waiting.
+            await asyncio.sleep(0)
             key = await self.queue.get()
             try:
                 await self._process(key)

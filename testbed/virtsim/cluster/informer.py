@@ -14,7 +14,8 @@ from virtsim.objects.resources import Object, Resource
 
 logger = logging.getLogger(__name__)
 
-PAGE = "500"
+PAGE = "100"
+"""Small: what a page holds is there twice for a moment, decoded and shared."""
 WATCH_SECONDS = 300
 FIRST_BACKOFF_SECONDS = 0.2
 LONGEST_BACKOFF_SECONDS = 10.0
@@ -25,7 +26,7 @@ class Informer:
 
     def __init__(self, client: Client, resource: Resource, store: Store) -> None:
         self._client = client
-        self._resource = resource
+        self.resource = resource
         self._store = store
         self._version = ""
         self.synced = asyncio.Event()
@@ -41,9 +42,9 @@ class Informer:
                 delay = FIRST_BACKOFF_SECONDS
             except ApiError as error:
                 self._version = ""
-                logger.info("%s: watch ended: %s", self._resource.plural, error)
+                logger.info("%s: watch ended: %s", self.resource.plural, error)
             except (aiohttp.ClientError, TimeoutError) as error:
-                logger.info("%s: %s", self._resource.plural, error or type(error).__name__)
+                logger.info("%s: %s", self.resource.plural, error or type(error).__name__)
             else:
                 continue
             await asyncio.sleep(delay)
@@ -53,7 +54,7 @@ class Informer:
         uids: set[str] = set()
         query = {"limit": PAGE}
         while True:
-            page = await self._client.list(self._resource, "", **query)
+            page = await self._client.list(self.resource, "", **query)
             for obj in page["items"]:
                 uids.add(obj["metadata"]["uid"])
                 self._store.observe(obj)
@@ -72,7 +73,7 @@ class Informer:
             "resourceVersion": self._version,
             "timeoutSeconds": str(WATCH_SECONDS + self._jitter()),
         }
-        async with self._client.stream(self._resource.path(), query) as response:
+        async with self._client.stream(self.resource.path(), query) as response:
             async for line in lines_of(response.content):
                 self._take(msgspec.json.decode(line))
 
@@ -88,7 +89,7 @@ class Informer:
 
     def _jitter(self) -> int:
         """So that not all watches end in the same second."""
-        return hashlib.sha256(self._resource.plural.encode()).digest()[0] % 60
+        return hashlib.sha256(self.resource.plural.encode()).digest()[0] % 60
 
 
 async def lines_of(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:

@@ -18,7 +18,7 @@ class WorkQueue(Generic[K]):
     def __init__(self) -> None:
         self._heap: list[tuple[int, int, K]] = []
         self._waiting: dict[K, int] = {}
-        self._processing: set[K] = set()
+        self._processing: dict[K, int] = {}
         self._again: dict[K, int] = {}
         self._timers: dict[K, asyncio.TimerHandle] = {}
         self._failures: dict[K, int] = {}
@@ -34,9 +34,14 @@ class WorkQueue(Generic[K]):
             heapq.heappush(self._heap, (-priority, next(self._order), key))
             self._ready.set()
 
-    def add_after(self, key: K, seconds: float, priority: int = 0) -> None:
-        """Wants the key processed later; an earlier appointment of the same key stays."""
+    def add_after(self, key: K, seconds: float, priority: int | None = None) -> None:
+        """Wants the key processed later; an earlier appointment of the same key stays.
+
+        A key that is being processed keeps its priority, unless another one is given.
+        """
         loop = asyncio.get_running_loop()
+        if priority is None:
+            priority = self._processing.get(key, 0)
         timer = self._timers.get(key)
         if timer is not None:
             if timer.when() <= loop.time() + seconds:
@@ -44,8 +49,11 @@ class WorkQueue(Generic[K]):
             timer.cancel()
         self._timers[key] = loop.call_later(seconds, self._due, key, priority)
 
-    def retry(self, key: K, priority: int = 0, longest: float = LONGEST_BACKOFF_SECONDS) -> None:
-        """Wants the key processed again after a failure: 5 ms, doubled each time up to `longest` seconds."""
+    def retry(self, key: K, priority: int | None = None, longest: float = LONGEST_BACKOFF_SECONDS) -> None:
+        """Wants the key processed again after a failure: 5 ms, doubled each time up to `longest` seconds.
+
+        The priority is as in `add_after`.
+        """
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
         self.add_after(key, min(FIRST_BACKOFF_SECONDS * 2.0 ** min(failures, 30), longest), priority)
@@ -57,16 +65,15 @@ class WorkQueue(Generic[K]):
         """The next key. The caller must call `done` with it."""
         while True:
             while self._heap:
-                priority, _, key = heapq.heappop(self._heap)
-                if self._waiting.get(key) == -priority:
-                    del self._waiting[key]
-                    self._processing.add(key)
+                negative, _, key = heapq.heappop(self._heap)
+                if self._waiting.get(key) == -negative:
+                    self._processing[key] = self._waiting.pop(key)
                     return key
             self._ready.clear()
             await self._ready.wait()
 
     def done(self, key: K) -> None:
-        self._processing.discard(key)
+        self._processing.pop(key, None)
         if key in self._again:
             self.add(key, self._again.pop(key))
 

@@ -3,7 +3,9 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
+from virtsim.cluster.sharing import Sharing
 from virtsim.objects.resources import Key, Object, key_of
 
 Listener = Callable[[Object | None, Object | None], None]
@@ -16,7 +18,10 @@ REMEMBERED_DELETIONS = 10_000
 
 
 class Store:
-    """Objects by key and by index. Answers of our own writes are put in as well as watch events (read your writes)."""
+    """Objects by key and by index. Answers of our own writes are put in as well as watch events (read your writes).
+
+    Whoever gets an object must not change it: its parts are also parts of others.
+    """
 
     def __init__(self, **indexers: Indexer) -> None:
         self._objects: dict[Key, Object] = {}
@@ -25,6 +30,7 @@ class Store:
         self._listeners: list[Listener] = []
         self._gone: set[str] = set()
         self._gone_order: deque[str] = deque()
+        self._sharing = Sharing()
 
     def __len__(self) -> int:
         return len(self._objects)
@@ -51,6 +57,15 @@ class Store:
         for obj in self:
             listener(None, obj)
 
+    @contextmanager
+    def listening(self, listener: Listener) -> Iterator[None]:
+        """Shows a listener everything that is already here, and what changes while the context is open."""
+        self.subscribe(listener)
+        try:
+            yield
+        finally:
+            self._listeners.remove(listener)
+
     async def until(self, so: Callable[[], bool]) -> None:
         """Returns when a condition on this store's contents holds; asks again after every change."""
         changed = asyncio.Event()
@@ -58,13 +73,10 @@ class Store:
         def listener(before: Object | None, after: Object | None) -> None:
             changed.set()
 
-        self._listeners.append(listener)
-        try:
+        with self.listening(listener):
             while not so():
                 changed.clear()
                 await changed.wait()
-        finally:
-            self._listeners.remove(listener)
 
     def observe(self, obj: Object) -> None:
         """Takes an object in unless a newer version, or its end, was already seen."""
@@ -75,7 +87,7 @@ class Store:
         if before is not None and int(metadata["resourceVersion"]) <= int(before["metadata"]["resourceVersion"]):
             return
         metadata.pop("managedFields", None)
-        self._replace(before, obj)
+        self._replace(before, self._sharing.renewed(obj, before))
 
     def forget(self, obj: Object) -> None:
         """Takes an object out; an answer that arrives later cannot bring the same incarnation back."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from virtsim.cluster.actor import Actor
-from virtsim.fleet.load import each
+from virtsim.fleet.crowd import each
 from virtsim.objects import keys
 from virtsim.objects.pods import is_launcher, labels_of
 from virtsim.objects.resources import NODES, PODS, VMIMS, VMIS, Object, Resource

@@ -1,23 +1,29 @@
 """Creates what a fleet file asks for, many objects at a time, and waits until its VMs run."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
-from typing import TypeVar
 
 from virtsim.cluster.actor import Actor
 from virtsim.cluster.client import ApiError
 from virtsim.fleet import nodes, vms
+from virtsim.fleet.crowd import each
 from virtsim.fleet.spec import Fleet, KubeVirt, Nodes, names
 from virtsim.kubelet.nodes import Heartbeats
 from virtsim.objects import keys
 from virtsim.objects.conditions import is_true
 from virtsim.objects.migrations import is_being_deleted
-from virtsim.objects.resources import KUBEVIRTS, NAMESPACES, NODES, SERVICE_ACCOUNTS, VMIS, Object, Resource, key_of
+from virtsim.objects.resources import (
+    KUBEVIRTS,
+    NAMESPACES,
+    NODES,
+    SERVICE_ACCOUNTS,
+    VMIS,
+    Key,
+    Object,
+    Resource,
+    key_of,
+)
 
-AT_ONCE = 32
 NAMESPACE_WITHIN_SECONDS = 60.0
-
-T = TypeVar("T")
 
 
 class Loader:
@@ -28,15 +34,18 @@ class Loader:
         self._controller = controller
         self._heartbeats = heartbeats
 
-    async def load(self, fleet: Fleet) -> None:
-        """Creates namespaces, the KubeVirt CR, nodes, then VMIs; returns when every VMI of the fleet is Running."""
-        machines = vms.render(fleet)
-        spaces = {keys.NAMESPACE, *(vmi["metadata"]["namespace"] for vmi in machines)}
+    async def prepare(self, fleet: Fleet) -> None:
+        """Creates what VMs stand on: namespaces, the KubeVirt CR, nodes. Returns when the nodes are usable."""
+        spaces = {keys.NAMESPACE, *(group.namespace for group in fleet.virtual_machines)}
         await each(sorted(spaces), self._namespace)
         await self._kubevirt(fleet.kubevirt)
         await self._nodes(fleet.nodes)
-        await each(machines, self._vmi)
-        await self._all_running(machines)
+
+    async def machines(self, fleet: Fleet) -> None:
+        """Creates the VMIs that are not there; returns when every VMI of the fleet is Running."""
+        store = self._admin.caches.vmis
+        await each((vmi for vmi in vms.render(fleet) if store.get(*key_of(vmi)) is None), self._vmi)
+        await self._all_running(vms.keys_of(fleet))
 
     async def _namespace(self, name: str) -> None:
         """Pods are refused until the controller-manager has put a default ServiceAccount into their namespace."""
@@ -99,17 +108,18 @@ class Loader:
         if created is None:
             self._admin.caches.vmis.observe(await self._admin.client.get(VMIS, *key_of(vmi)))
 
-    async def _all_running(self, machines: list[Object]) -> None:
-        store = self._admin.caches.vmis
-        waiting = {key_of(vmi) for vmi in machines}
+    async def _all_running(self, waiting: set[Key]) -> None:
+        running = asyncio.Event()
 
-        def left() -> bool:
-            for key in list(waiting):
-                if is_true(store.get(*key) or {}, "Ready"):
-                    waiting.discard(key)
-            return not waiting
+        def look(before: Object | None, after: Object | None) -> None:
+            if after is not None and is_true(after, "Ready"):
+                waiting.discard(key_of(after))
+            if not waiting:
+                running.set()
 
-        await store.until(left)
+        with self._admin.caches.vmis.listening(look):
+            look(None, None)
+            await running.wait()
 
     async def _create(self, resource: Resource, obj: Object, actor: Actor | None = None) -> Object | None:
         """The created object, or None if it was there already."""
@@ -119,19 +129,3 @@ class Loader:
             if error.code == 409 and error.reason == "AlreadyExists":
                 return None
             raise
-
-
-async def each(items: Iterable[T], act: Callable[[T], Awaitable[object]]) -> None:
-    """Acts on every item, at most 32 at a time; the first failure cancels the rest and is raised."""
-    slots = asyncio.Semaphore(AT_ONCE)
-
-    async def one(item: T) -> None:
-        async with slots:
-            await act(item)
-
-    tasks = [asyncio.ensure_future(one(item)) for item in items]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()

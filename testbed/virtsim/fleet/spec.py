@@ -84,12 +84,14 @@ class KubeVirt(Strict, frozen=True):
 
 
 class Fleet(Strict, frozen=True):
-    """The whole file. `defaults` fills in what the entries of `nodes` and `virtualMachines` leave out."""
+    """The whole file. `defaults` fills in what the entries of `nodes` and `virtualMachines` leave out. With `fast_path`
+    VMs are written down as running instead of being started (fast_path.py)."""
 
     defaults: dict[str, dict[str, Any]] = {}
     kubevirt: KubeVirt = KubeVirt()
     nodes: list[Nodes] = []
     virtual_machines: list[VirtualMachines] = []
+    fast_path: bool = False
 
 
 def read(path: Path) -> Fleet:

@@ -1,5 +1,6 @@
 """VMI objects as they are created, and where the fleet says they start."""
 
+from collections.abc import Iterator
 from itertools import cycle
 from typing import Any
 
@@ -10,14 +11,22 @@ from virtsim.objects.pods import NONROOT_USER
 from virtsim.objects.resources import Key, Object
 
 
-def render(fleet: Fleet) -> list[Object]:
+def render(fleet: Fleet) -> Iterator[Object]:
     """All VMIs of a fleet, Pending as virt-api's mutating webhook leaves them: virt-controller starts them."""
     placed = placements(fleet)
-    return [
-        _vmi(group, name, placed.get((group.namespace, name)))
-        for group in fleet.virtual_machines
-        for name in names(group)
-    ]
+    for group in fleet.virtual_machines:
+        for name in names(group):
+            yield _vmi(group, name, placed.get((group.namespace, name)))
+
+
+def keys_of(fleet: Fleet) -> set[Key]:
+    """Namespaces and names of all VMs of a fleet."""
+    return {(group.namespace, name) for group in fleet.virtual_machines for name in names(group)}
+
+
+def sample(group: VirtualMachines) -> Object:
+    """A VMI of a group, to learn what they all need; nobody is called so."""
+    return {**_vmi(group, group.name, None), "metadata": {"name": group.name, "namespace": group.namespace, "uid": ""}}
 
 
 def placements(fleet: Fleet) -> dict[Key, str]:

@@ -3,25 +3,19 @@
 pkg/virt-controller/watch/vmi/{vmi,lifecycle}.go
 """
 
-from typing import Any
-
 from virtsim.cluster.actor import Actor
 from virtsim.cluster.client import ApiError
 from virtsim.cluster.controller import Controller
-from virtsim.objects import keys
-from virtsim.objects.conditions import with_condition
 from virtsim.objects.migrations import is_being_deleted, phase_class
-from virtsim.objects.pods import is_terminal, labels_of, newest
+from virtsim.objects.pods import is_terminal, newest
 from virtsim.objects.resources import PODS, VMIS, Key, Object, key_of
-from virtsim.versions import Feature
-from virtsim.virt_controller.backups import with_backup
 from virtsim.virt_controller.configuration import cluster_node_selectors, launcher_image
 from virtsim.virt_controller.launcher_pod import first_pod
-from virtsim.virt_controller.older import conditions_as_of, pod_as_of
+from virtsim.virt_controller.older import pod_as_of
 from virtsim.virt_controller.pod_sync import PodSync
 from virtsim.virt_controller.shut_down import release, shut_down
-from virtsim.virt_controller.utility_volumes import with_utility_volume
-from virtsim.virt_controller.vmi_status import FINAL, in_its_phase, interfaces, ready, requested, with_scheduled
+from virtsim.virt_controller.vmi_status import FINAL
+from virtsim.virt_controller.vmi_wanted import wanted_vmi
 
 WORKERS = 10
 
@@ -55,7 +49,9 @@ class VmiController:
         await self._pods.attend(vmi, current)
         if not (vmi.get("status") or {}).get("nodeName"):
             current = newest(pods)
-        wanted = self._wanted(vmi, pods, current)
+        wanted = wanted_vmi(
+            vmi, pods, current, launcher_image(self._actor.caches.kubevirts, self._image), self._actor.version
+        )
         if wanted != vmi:
             await self._actor.update(VMIS, wanted)
         elif wanted["status"]["phase"] in FINAL and all(is_terminal(pod) for pod in pods):
@@ -78,32 +74,6 @@ class VmiController:
     def _is_migrated(self, vmi: Object) -> bool:
         migrations = self._actor.caches.vmims.by("vmi", "/".join(key_of(vmi)))
         return any(phase_class(vmim) == "running" for vmim in migrations)
-
-    def _wanted(self, vmi: Object, pods: list[Object], current: Object | None) -> Object:
-        vmi = with_utility_volume(with_backup(vmi)) if self._actor.version.has(Feature.UTILITY_VOLUMES) else vmi
-        wanted: dict[str, Any] = dict(in_its_phase(vmi, pods, current).get("status") or {})
-        wanted["activePods"] = {pod["metadata"]["uid"]: pod["spec"].get("nodeName", "") for pod in pods}
-        if not wanted["activePods"]:
-            del wanted["activePods"]
-        conditions = with_condition(with_scheduled(vmi, current), ready(vmi, current))
-        wanted["conditions"] = conditions_as_of(self._actor.version, requested(vmi, conditions))
-        labels = labels_of(vmi)
-        if wanted["phase"] == "Running" and current is not None:
-            image = current["spec"]["containers"][0]["image"]
-            wanted["launcherContainerImageVersion"] = image
-            wanted["interfaces"] = interfaces(wanted, current)
-            labels = self._with_age(labels, image)
-        if wanted["phase"] == "Scheduled" and wanted.get("nodeName"):
-            labels = {**labels, keys.NODE_NAME: wanted["nodeName"]}
-        metadata = vmi["metadata"] if labels == labels_of(vmi) else {**vmi["metadata"], "labels": labels}
-        return {**vmi, "metadata": metadata, "status": wanted}
-
-    def _with_age(self, labels: dict[str, str], image: str) -> dict[str, str]:
-        """The labels, with the one that says that the launcher is of an older KubeVirt."""
-        kept = {key: value for key, value in labels.items() if key != keys.OUTDATED_LAUNCHER}
-        if image == launcher_image(self._actor.caches.kubevirts, self._image):
-            return kept
-        return {**kept, keys.OUTDATED_LAUNCHER: ""}
 
     def _on_vmi(self, before: Object | None, after: Object | None) -> None:
         if after is not None:

@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from virtsim.cluster.client import Client
+from virtsim.cluster.controller import Controller
 from virtsim.cluster.events import Recorder
 from virtsim.cluster.queue import WorkQueue
 from virtsim.cluster.store import Store
 from virtsim.objects import quantity
-from virtsim.objects.resources import Object, Resource
+from virtsim.objects.resources import Key, Object, Resource
 
 
 def _obj(version: int, *, uid: str = "u1", name: str = "a", colour: str = "red") -> Object:
@@ -101,6 +102,39 @@ async def test_the_earlier_appointment_stays() -> None:
     assert await _drain(queue, 1) == ["b"]
     queue.add_after("c", 60)
     queue.close()
+
+
+@pytest.mark.anyio
+async def test_what_looks_again_keeps_its_priority() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    queue.add("urgent", 100)
+    key = await queue.get()
+    queue.add_after(key, 0.01)
+    queue.done(key)
+    await asyncio.sleep(0)
+    for number in range(3):
+        queue.add(f"other-{number}", 50)
+    waiting = await _drain(queue, 1)
+    while queue._timers:  # noqa: ASYNC110 - the appointment comes
+        await asyncio.sleep(0.001)
+    assert [*waiting, *await _drain(queue, 3)] == ["other-0", "urgent", "other-1", "other-2"]
+
+
+@pytest.mark.anyio
+async def test_keys_that_need_no_writing_leave_the_loop_to_others() -> None:
+    processed: list[Key] = []
+
+    async def reconcile(key: Key) -> None:
+        processed.append(key)
+
+    controller = Controller("idle", reconcile, workers=2)
+    for number in range(1000):
+        controller.queue.add(("", str(number)))
+    running = asyncio.create_task(controller.run())
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert 0 < len(processed) < 100
+    running.cancel()
 
 
 QUANTITIES = [
