@@ -118,10 +118,11 @@ class MigrationController:
             self._add(after)
 
     def _on_vmi(self, before: Object | None, after: Object | None) -> None:
+        """What is over is looked at once more when its VMI is gone: then it goes, too."""
         vmi = after or before
         if vmi is not None:
             for vmim in self._actor.caches.vmims.by("vmi", "/".join(key_of(vmi))):
-                if not is_final(vmim):
+                if after is None or not is_final(vmim):
                     self._add(vmim)
 
     def _on_pod(self, before: Object | None, after: Object | None) -> None:
