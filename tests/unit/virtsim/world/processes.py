@@ -100,7 +100,7 @@ class Process:
         objects = self._door.server.all(resource)
         for obj in objects:
             store.observe({**obj, "metadata": {**obj["metadata"]}})
-        store.keep_only({obj["metadata"]["uid"] for obj in objects})
+        store.keep_only({obj["metadata"]["uid"] for obj in objects}, self._door.server.version)
 
     def _take(self, event: Write) -> None:
         store = self.caches.of(event.resource)

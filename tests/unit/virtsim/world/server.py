@@ -1,6 +1,5 @@
 """The API server: objects, versions, finalizers, subresources, and a log of every write."""
 
-import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -41,7 +40,7 @@ class Server:
         self.objects: dict[Resource, dict[Key, Object]] = {resource: {} for resource in RESOURCES}
         self.watchers: list[Callable[[Write], None]] = []
         self.admit: Callable[[str, Resource, Object], Object] = lambda writer, resource, obj: obj
-        self._numbers = itertools.count(1)
+        self.version = 0
 
     def all(self, resource: Resource) -> list[Object]:
         return list(self.objects[resource].values())
@@ -56,7 +55,7 @@ class Server:
         return obj
 
     def create(self, writer: str, resource: Resource, obj: Object) -> Object:
-        number = next(self._numbers)
+        number = self._next()
         metadata = {**obj["metadata"]}
         metadata.setdefault("name", f"{metadata.get('generateName', '')}{number:05d}")
         if (metadata.get("namespace", ""), metadata["name"]) in self.objects[resource]:
@@ -111,7 +110,7 @@ class Server:
     def _put(self, writer: str, resource: Resource, before: Object | None, after: Object) -> Object:
         if before is not None and after == before:
             return before
-        after = _copied({**after, "metadata": {**after["metadata"], "resourceVersion": str(next(self._numbers))}})
+        after = _copied({**after, "metadata": {**after["metadata"], "resourceVersion": str(self._next())}})
         metadata = after["metadata"]
         if "deletionTimestamp" in metadata and not metadata.get("finalizers") and resource is not PODS:
             self._end(writer, resource, before or after)
@@ -119,6 +118,10 @@ class Server:
         self.objects[resource][key_of(after)] = after
         self._tell(Write(writer, resource, before, after))
         return after
+
+    def _next(self) -> int:
+        self.version += 1
+        return self.version
 
     def _end(self, writer: str, resource: Resource, obj: Object) -> None:
         del self.objects[resource][key_of(obj)]
