@@ -11,5 +11,6 @@ def anyio_backend() -> str:
 
 
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("long", settings.get_profile("default"), max_examples=10_000)
 settings.load_profile("default")
-"""A time limit for one example measures the machine; the whole suite has one."""
+"""A time limit for one example measures the machine; the whole suite has one. The long profile is for a night."""

@@ -9,7 +9,7 @@ import aiohttp
 import msgspec
 
 from virtsim.cluster.client import ApiError, Client
-from virtsim.cluster.store import Store
+from virtsim.cluster.store import Sink
 from virtsim.objects.resources import Object, Resource
 
 logger = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ LONGEST_BACKOFF_SECONDS = 10.0
 class Informer:
     """One resource, listed and then watched for as long as `run` runs."""
 
-    def __init__(self, client: Client, resource: Resource, store: Store) -> None:
+    def __init__(self, client: Client, resource: Resource, store: Sink) -> None:
         self._client = client
         self.resource = resource
         self._store = store
@@ -62,8 +62,8 @@ class Informer:
             if not token:
                 break
             query = {"limit": PAGE, "continue": token}
-        self._store.keep_only(uids)
         self._version = page["metadata"]["resourceVersion"]
+        self._store.keep_only(uids, int(self._version))
         self.synced.set()
 
     async def _watch(self) -> None:

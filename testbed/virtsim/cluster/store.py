@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from virtsim.cluster.sharing import Sharing
 from virtsim.objects.resources import Key, Object, key_of
@@ -15,6 +16,16 @@ Indexer = Callable[[Object], Iterable[str]]
 """The index values under which an object is found."""
 
 REMEMBERED_DELETIONS = 10_000
+
+
+class Sink(Protocol):
+    """Where an informer puts what it hears."""
+
+    def observe(self, obj: Object) -> None: ...
+
+    def forget(self, obj: Object) -> None: ...
+
+    def keep_only(self, uids: set[str], version: int) -> None: ...
 
 
 class Store:
@@ -66,6 +77,15 @@ class Store:
         finally:
             self._listeners.remove(listener)
 
+    def unsubscribe(self, listener: Listener) -> None:
+        self._listeners.remove(listener)
+
+    def tell_again(self, obj: Object) -> None:
+        """Shows the listeners what they know already, as a watch does that begins at an older version."""
+        known = self._objects.get(key_of(obj))
+        if known is not None:
+            self._tell(known, known)
+
     async def until(self, so: Callable[[], bool]) -> None:
         """Returns when a condition on this store's contents holds; asks again after every change."""
         changed = asyncio.Event()
@@ -97,10 +117,11 @@ class Store:
         if before is not None and before["metadata"]["uid"] == uid:
             self._replace(before, None)
 
-    def keep_only(self, uids: set[str]) -> None:
-        """After a fresh list: whatever is not in it is gone."""
+    def keep_only(self, uids: set[str], version: int) -> None:
+        """After a fresh list: whatever is not in it is gone, unless it was written after the list's version."""
         for obj in self:
-            if obj["metadata"]["uid"] not in uids:
+            metadata = obj["metadata"]
+            if metadata["uid"] not in uids and int(metadata["resourceVersion"]) <= version:
                 self.forget(obj)
 
     def _remember_gone(self, uid: str) -> None:
@@ -118,6 +139,9 @@ class Store:
         if after is not None:
             self._objects[key_of(after)] = after
             self._file(after)
+        self._tell(before, after)
+
+    def _tell(self, before: Object | None, after: Object | None) -> None:
         for listener in list(self._listeners):
             listener(before, after)
 

@@ -3,9 +3,14 @@
 from datetime import UTC, datetime
 
 
+def wall_clock() -> datetime:
+    """The moment, for everything that the simulator stamps or times out by; a test may put its own in this place."""
+    return datetime.now(UTC)
+
+
 def now() -> str:
     """The moment, as metav1.Time is serialised."""
-    return stamp(datetime.now(UTC))
+    return stamp(wall_clock())
 
 
 def stamp(moment: datetime) -> str:
@@ -15,7 +20,7 @@ def stamp(moment: datetime) -> str:
 def seconds_since(timestamp: str, moment: datetime | None = None) -> float:
     """How long ago a timestamp was; up to a second too much, because it was cut to the second."""
     then = datetime.fromisoformat(timestamp)
-    return ((moment or datetime.now(UTC)) - then).total_seconds()
+    return ((moment or wall_clock()) - then).total_seconds()
 
 
 def go_time(timestamp: str) -> str:

@@ -7,7 +7,7 @@ from virtsim.objects.migrations import is_being_deleted
 from virtsim.objects.resources import PODS
 from virtsim.virt_controller.backoff import seconds_left
 from virtsim.virt_controller.hand_over import hand_over, mark_target_down, request_abort
-from virtsim.virt_controller.pending import TargetPods
+from virtsim.virt_controller.pending import BUSY_SECONDS, TargetPods
 from virtsim.virt_controller.timeouts import watch_pending_pod
 from virtsim.virt_controller.view import View
 
@@ -36,6 +36,8 @@ class Sync:
             return None
         if view.deleted and not view.handed_off:
             return await self._canceled(view)
+        if view.rival is not None:
+            return BUSY_SECONDS  # whoever owns the VMI's migrationState comes to an end first
         act = self._acts.get(view.phase)
         return await act(view) if act is not None else None
 

@@ -55,8 +55,9 @@ def test_a_fresh_list_forgets_what_is_not_in_it() -> None:
     store, _ = _store()
     store.observe(_obj(1))
     store.observe(_obj(2, uid="u2", name="b"))
-    store.keep_only({"u2"})
-    assert [obj["metadata"]["name"] for obj in store] == ["b"]
+    store.observe(_obj(6, uid="u3", name="c"))
+    store.keep_only({"u2"}, 5)
+    assert [obj["metadata"]["name"] for obj in store] == ["b", "c"], "what was written since is not gone"
 
 
 async def _drain(queue: WorkQueue[str], count: int) -> list[str]:

@@ -1,0 +1,39 @@
+"""Whatever goes wrong, and in whatever order: the rules of migrations hold, and in the end everything is well.
+
+`pytest tests/unit/virtsim/test_properties.py --hypothesis-profile long` looks at a hundred times as many schedules.
+"""
+
+from collections.abc import Iterable
+from inspect import isawaitable
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.unit.virtsim.world.liveness import WITHIN_SECONDS, missing, stop_faults
+from tests.unit.virtsim.world.moves import MOVES, OFTEN
+from tests.unit.virtsim.world.stage import on_stage
+from tests.unit.virtsim.world.world import World
+
+Schedule = Iterable[tuple[str, int]]
+
+SCHEDULES = st.lists(st.tuples(st.sampled_from([*MOVES, *OFTEN * 3]), st.integers(0, 99)), max_size=60)
+
+
+def play(schedule: Schedule, *, atomic_admission: bool = False) -> World:
+    """Makes the moves, then lets everything run without faults."""
+
+    async def script(world: World) -> None:
+        for name, number in schedule:
+            made = MOVES[name](world, number)
+            if isawaitable(made):
+                await made
+        stop_faults(world)
+        await world.run_until(lambda: not missing(world), WITHIN_SECONDS)
+        assert missing(world) == []
+
+    return on_stage(script, atomic_admission=atomic_admission)
+
+
+@given(SCHEDULES, st.booleans())
+def test_whatever_goes_wrong_all_is_well_in_the_end(schedule: Schedule, atomic_admission: bool) -> None:
+    play(schedule, atomic_admission=atomic_admission)
