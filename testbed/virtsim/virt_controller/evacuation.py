@@ -9,7 +9,7 @@ from virtsim.cluster.controller import Controller
 from virtsim.objects import keys
 from virtsim.objects.conditions import is_true
 from virtsim.objects.eviction import is_marked, strategy_of
-from virtsim.objects.migrations import is_being_deleted, is_final
+from virtsim.objects.migrations import is_being_deleted, is_final, is_migrating
 from virtsim.objects.pods import annotations_of, is_terminal
 from virtsim.objects.resources import VMIMS, Key, Object, key_of
 from virtsim.virt_controller.configuration import migration_configuration
@@ -42,9 +42,7 @@ class EvacuationController:
 
     def _has_to_leave(self, vmi: Object) -> bool:
         """By its mark, unless it is migrating; or by the drain taint of its node (deprecated)."""
-        state = (vmi.get("status") or {}).get("migrationState") or {}
-        migrating = bool(state.get("startTimestamp")) and not state.get("endTimestamp")
-        return (is_marked(vmi) and not migrating) or self._is_drained(vmi)
+        return (is_marked(vmi) and not is_migrating(vmi)) or self._is_drained(vmi)
 
     def _is_drained(self, vmi: Object) -> bool:
         node = self._actor.caches.nodes.get("", (vmi.get("status") or {}).get("nodeName", ""))
