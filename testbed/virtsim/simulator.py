@@ -25,6 +25,7 @@ from virtsim.virt_controller.migration import MigrationController
 from virtsim.virt_controller.node import NodeController
 from virtsim.virt_controller.vm import VmController
 from virtsim.virt_controller.vmi import VmiController
+from virtsim.virt_controller.workload_updater import WorkloadUpdater
 from virtsim.virt_handler.handler import Handler
 
 
@@ -100,6 +101,8 @@ async def _start(simulator: Simulator) -> None:
     simulator._run("evacuation", EvacuationController(evacuating).run())
     noticing = _actor(simulator, identities.CONTROLLER, "node-controller")
     simulator._run("node", NodeController(noticing).run())
+    updating = _actor(simulator, identities.CONTROLLER, "workload-update-controller")
+    simulator._run("workload-update", WorkloadUpdater(updating, options.launcher_image).run())
     simulator._run("virt-handler", Handler(handler, options).run())
     simulator._run("kubelet", Pods(kubelet, options).run())
     simulator._run("heartbeats", Heartbeats(kubelet, handler).run())
