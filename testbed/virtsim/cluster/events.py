@@ -14,6 +14,8 @@ from virtsim.objects.times import now
 logger = logging.getLogger(__name__)
 
 REMEMBERED_EVENTS = 5_000
+CLUSTER_SCOPED = "default"
+"""The namespace of Events about objects that have none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class Recorder:
 
     def _tell(self, obj: Object, kind: str, reason: str, message: str) -> None:
         metadata = obj["metadata"]
-        about = (obj["apiVersion"], obj["kind"], metadata["namespace"], metadata["name"], metadata["uid"])
+        about = (obj["apiVersion"], obj["kind"], metadata.get("namespace", ""), metadata["name"], metadata["uid"])
         self._told.put_nowait((_Told(about, kind, reason, message), now()))
 
     async def _write(self, told: _Told, at: str) -> None:
@@ -66,7 +68,7 @@ class Recorder:
             return
         name, count = before
         body = {"count": count + 1, "lastTimestamp": at}
-        await self._client.patch(EVENTS, told.obj[2], name, body, MERGE_PATCH)
+        await self._client.patch(EVENTS, told.obj[2] or CLUSTER_SCOPED, name, body, MERGE_PATCH)
         self._written[told] = name, count + 1
 
     def _event(self, told: _Told, at: str) -> Object:
@@ -75,7 +77,7 @@ class Recorder:
         return {
             "apiVersion": "v1",
             "kind": "Event",
-            "metadata": {"namespace": namespace, "name": f"{name}.{time.time_ns():x}"},
+            "metadata": {"namespace": namespace or CLUSTER_SCOPED, "name": f"{name}.{time.time_ns():x}"},
             "involvedObject": {
                 "apiVersion": version,
                 "kind": kind,

@@ -3,6 +3,7 @@
 pkg/virt-controller/watch/vmi/{vmi,lifecycle}.go
 """
 
+from datetime import UTC, datetime
 from typing import Any
 
 from virtsim.cluster.actor import Actor
@@ -17,6 +18,7 @@ from virtsim.versions import Feature
 from virtsim.virt_controller.backups import with_backup
 from virtsim.virt_controller.configuration import cluster_node_selectors, launcher_image
 from virtsim.virt_controller.launcher_pod import first_pod
+from virtsim.virt_controller.node import is_unresponsive
 from virtsim.virt_controller.older import conditions_as_of, pod_as_of
 from virtsim.virt_controller.pod_sync import PodSync
 from virtsim.virt_controller.shut_down import release, shut_down
@@ -81,7 +83,8 @@ class VmiController:
 
     def _wanted(self, vmi: Object, pods: list[Object], current: Object | None) -> Object:
         vmi = with_utility_volume(with_backup(vmi)) if self._actor.version.has(Feature.UTILITY_VOLUMES) else vmi
-        wanted: dict[str, Any] = dict(in_its_phase(vmi, pods, current).get("status") or {})
+        reached = vmi if self._is_unheard_of(vmi, current) else in_its_phase(vmi, pods, current)
+        wanted: dict[str, Any] = dict(reached.get("status") or {})
         wanted["activePods"] = {pod["metadata"]["uid"]: pod["spec"].get("nodeName", "") for pod in pods}
         if not wanted["activePods"]:
             del wanted["activePods"]
@@ -97,6 +100,12 @@ class VmiController:
             labels = {**labels, keys.NODE_NAME: wanted["nodeName"]}
         metadata = vmi["metadata"] if labels == labels_of(vmi) else {**vmi["metadata"], "labels": labels}
         return {**vmi, "metadata": metadata, "status": wanted}
+
+    def _is_unheard_of(self, vmi: Object, current: Object | None) -> bool:
+        """That a launcher has ended is virt-handler's to say: the node controller does where that is silent."""
+        node = self._actor.caches.nodes.get("", (vmi.get("status") or {}).get("nodeName", ""))
+        ended = current is not None and is_terminal(current)
+        return ended and node is not None and is_unresponsive(node, datetime.now(UTC))
 
     def _with_age(self, labels: dict[str, str], image: str) -> dict[str, str]:
         """The labels, with the one that says that the launcher is of an older KubeVirt."""
