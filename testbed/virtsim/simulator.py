@@ -30,7 +30,10 @@ from virtsim.virt_controller.configuration import cluster_node_selectors
 from virtsim.virt_controller.disruption_budgets import DisruptionBudgetController
 from virtsim.virt_controller.evacuation import EvacuationController
 from virtsim.virt_controller.migration import MigrationController
+from virtsim.virt_controller.node import NodeController
+from virtsim.virt_controller.vm import VmController
 from virtsim.virt_controller.vmi import VmiController
+from virtsim.virt_controller.workload_updater import WorkloadUpdater
 from virtsim.virt_handler.handler import Handler
 from virtsim.virt_handler.nodes import NodeHandler
 
@@ -45,7 +48,7 @@ class Simulator:
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def clear(self) -> None:
-        """Deletes the fleet: VMIMs, VMIs with their pods, nodes. Namespaces and definitions stay."""
+        """Deletes the fleet: VMIMs, VMs, VMIs with their pods, nodes. Namespaces and definitions stay."""
         await _or_crash(self, clear(_actor(self, identities.ADMIN, "virtsim")))
 
     async def crashed(self) -> None:
@@ -134,9 +137,14 @@ def _start_components(simulator: Simulator, kubelet: Actor, handler: Actor) -> N
     options = simulator.options
     controller = _actor(simulator, identities.CONTROLLER, "virtualmachine-controller")
     simulator._run("vmi", VmiController(controller, options.launcher_image).run())
+    simulator._run("vm", VmController(controller).run())
     simulator._run("migration", MigrationController(controller, options.launcher_image).run())
     evacuating = _actor(simulator, identities.CONTROLLER, "evacuation-controller")
     simulator._run("evacuation", EvacuationController(evacuating).run())
+    noticing = _actor(simulator, identities.CONTROLLER, "node-controller")
+    simulator._run("node", NodeController(noticing).run())
+    updating = _actor(simulator, identities.CONTROLLER, "workload-update-controller")
+    simulator._run("workload-update", WorkloadUpdater(updating, options.launcher_image).run())
     if options.version.has(Feature.DISRUPTION_BUDGETS):
         budgeting = _actor(simulator, identities.CONTROLLER, "disruptionbudget-controller")
         simulator._run("disruption budgets", DisruptionBudgetController(budgeting).run())

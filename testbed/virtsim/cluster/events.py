@@ -15,6 +15,8 @@ from virtsim.objects.times import now
 logger = logging.getLogger(__name__)
 
 REMEMBERED_EVENTS = 5_000
+CLUSTER_SCOPED = "default"
+"""The namespace of Events about objects that have none."""
 
 
 class Recorder:
@@ -36,7 +38,7 @@ class Recorder:
     def tell(self, obj: Object, kind: str, reason: str, message: str) -> None:
         """`kind` is Normal or Warning."""
         metadata = obj["metadata"]
-        about = (obj["apiVersion"], obj["kind"], metadata["namespace"], metadata["name"], metadata["uid"])
+        about = (obj["apiVersion"], obj["kind"], metadata.get("namespace", ""), metadata["name"], metadata["uid"])
         self._told.put_nowait((Told(about, kind, reason, message), now()))
 
     async def run(self) -> None:
@@ -60,7 +62,7 @@ class Recorder:
             return
         name, count = before
         body = {"count": count + 1, "lastTimestamp": at, "message": message}
-        await self._client.patch(EVENTS, told.obj[2], name, body, MERGE_PATCH)
+        await self._client.patch(EVENTS, told.obj[2] or CLUSTER_SCOPED, name, body, MERGE_PATCH)
         self._written[key] = name, count + 1
 
     def _event(self, told: Told, at: str) -> Object:
@@ -69,7 +71,7 @@ class Recorder:
         return {
             "apiVersion": "v1",
             "kind": "Event",
-            "metadata": {"namespace": namespace, "name": f"{name}.{time.time_ns():x}"},
+            "metadata": {"namespace": namespace or CLUSTER_SCOPED, "name": f"{name}.{time.time_ns():x}"},
             "involvedObject": {
                 "apiVersion": version,
                 "kind": kind,

@@ -6,15 +6,16 @@ from virtsim.cluster.actor import Actor
 from virtsim.fleet.crowd import each
 from virtsim.objects import keys
 from virtsim.objects.pods import is_launcher, labels_of
-from virtsim.objects.resources import NODES, PODS, VMIMS, VMIS, Object, Resource
+from virtsim.objects.resources import NODES, PODS, VMIMS, VMIS, VMS, Object, Resource
 
 
 async def clear(actor: Actor) -> None:
-    """Deletes all VMIMs, VMIs with their pods, and simulated nodes; returns when they are gone. Namespaces stay."""
+    """Deletes VMIMs, VMs, VMIs with their pods, and simulated nodes; returns when they are gone. Namespaces stay."""
     caches = actor.caches
     await _delete(actor, VMIMS, caches.vmims)
+    await _delete(actor, VMS, caches.vms)
     await _delete(actor, VMIS, caches.vmis)
-    for store in (caches.vmims, caches.vmis):
+    for store in (caches.vmims, caches.vms, caches.vmis):
         await store.until(store.is_empty)
     await _delete(actor, PODS, [pod for pod in caches.pods if is_launcher(pod)], grace_seconds=0)
     await _delete(actor, NODES, [node for node in caches.nodes if keys.SIMULATED_NODE in labels_of(node)])

@@ -17,6 +17,9 @@ from virtsim.virt_controller.older import pod_as_of
 
 logger = logging.getLogger(__name__)
 
+MADE_HERE = "VirtualMachineInstance"
+"""A VirtualMachine makes its own VMI."""
+
 
 @dataclass(frozen=True)
 class FastPath:
@@ -31,7 +34,10 @@ class FastPath:
 
     async def start(self, machines: Iterable[Object], places: dict[Key, str]) -> None:
         """Starts the machines that have a place, and leaves the others alone. What is there already is kept."""
-        await each((vmi for vmi in machines if key_of(vmi) in places), lambda vmi: self._start(vmi, places))
+        await each(
+            (vmi for vmi in machines if key_of(vmi) in places and vmi["kind"] == MADE_HERE),
+            lambda vmi: self._start(vmi, places),
+        )
 
     async def _start(self, vmi: Object, places: dict[Key, str]) -> None:
         try:

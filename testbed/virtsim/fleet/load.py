@@ -17,6 +17,7 @@ from virtsim.objects.resources import (
     NODES,
     SERVICE_ACCOUNTS,
     VMIS,
+    VMS,
     Key,
     Object,
     Resource,
@@ -66,7 +67,7 @@ class Loader:
         return not is_being_deleted(namespace)
 
     async def _kubevirt(self, kubevirt: KubeVirt) -> None:
-        spec = {"configuration": kubevirt.configuration}
+        spec = {"configuration": kubevirt.configuration, "workloadUpdateStrategy": kubevirt.workload_update_strategy}
         metadata = {"name": kubevirt.name, "namespace": keys.NAMESPACE}
         wanted = {"apiVersion": "kubevirt.io/v1", "kind": "KubeVirt", "metadata": metadata, "spec": spec}
         created = await self._create(KUBEVIRTS, wanted)
@@ -104,6 +105,9 @@ class Loader:
         await store.until(lambda: all((node := store.get("", name)) is not None and is_usable(node) for name in wanted))
 
     async def _vmi(self, vmi: Object) -> None:
+        if vmi["kind"] == "VirtualMachine":
+            await self._create(VMS, vmi)
+            return
         created = await self._create(VMIS, vmi, self._controller)
         if created is None:
             self._admin.caches.vmis.observe(await self._admin.client.get(VMIS, *key_of(vmi)))

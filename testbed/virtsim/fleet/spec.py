@@ -56,7 +56,8 @@ class NotMigratable(Strict, frozen=True):
 
 class VirtualMachines(Strict, frozen=True):
     """`name` as for nodes. `node` is where they start: a node, or a group of nodes in turn; absent: the scheduler's
-    choice. `dirty_rate` is in bytes per second. `spec` is laid over the VMI's spec, in KubeVirt's own words."""
+    choice. `dirty_rate` is in bytes per second. `spec` is laid over the VMI's spec, in KubeVirt's own words.
+    `virtual_machine`: each VMI is made and owned by a VirtualMachine."""
 
     name: str
     count: Positive | None = None
@@ -71,16 +72,19 @@ class VirtualMachines(Strict, frozen=True):
     node_selector: dict[str, str] = {}
     cpu_model: str | None = None
     not_migratable: NotMigratable | None = None
+    virtual_machine: bool = False
     spec: dict[str, Any] = {}
 
 
 class KubeVirt(Strict, frozen=True):
-    """`configuration` is spec.configuration of the KubeVirt CR, for example {migrations: {...}}; `version` is what its
-    status says, if not the first release of the simulated minor."""
+    """`configuration` is spec.configuration of the KubeVirt CR, for example {migrations: {...}}.
+    `workload_update_strategy` is spec.workloadUpdateStrategy, for example {workloadUpdateMethods: [LiveMigrate]}.
+    `version` is what its status says, if not the first release of the simulated minor."""
 
     name: str = "kubevirt"
     version: str | None = None
     configuration: dict[str, Any] = {}
+    workload_update_strategy: dict[str, Any] = {}
 
 
 class Fleet(Strict, frozen=True):

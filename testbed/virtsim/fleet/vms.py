@@ -12,11 +12,14 @@ from virtsim.objects.resources import Key, Object
 
 
 def render(fleet: Fleet) -> Iterator[Object]:
-    """All VMIs of a fleet, Pending as virt-api's mutating webhook leaves them: virt-controller starts them."""
+    """All VMIs of a fleet, Pending as virt-api's mutating webhook leaves them: virt-controller starts them.
+
+    In the place of some of them the VirtualMachine that will make them.
+    """
     placed = placements(fleet)
     for group in fleet.virtual_machines:
         for name in names(group):
-            yield _vmi(group, name, placed.get((group.namespace, name)))
+            yield _machine(group, _vmi(group, name, placed.get((group.namespace, name))))
 
 
 def keys_of(fleet: Fleet) -> set[Key]:
@@ -54,6 +57,24 @@ def _vmi(group: VirtualMachines, name: str, node: str | None) -> Object:
         },
         "spec": overlaid(_spec(group), group.spec),
         "status": in_phase({}, "Pending", runtimeUser=NONROOT_USER)["status"],
+    }
+
+
+def _machine(group: VirtualMachines, vmi: Object) -> Object:
+    """The VMI itself, or a VirtualMachine that always runs it."""
+    if not group.virtual_machine:
+        return vmi
+    metadata, annotations = vmi["metadata"], vmi["metadata"]["annotations"]
+    start = {keys.START_ON: annotations[keys.START_ON]} if keys.START_ON in annotations else {}
+    handed_on = {key: value for key, value in annotations.items() if key != keys.START_ON}
+    return {
+        "apiVersion": "kubevirt.io/v1",
+        "kind": "VirtualMachine",
+        "metadata": {"name": metadata["name"], "namespace": metadata["namespace"], "annotations": start},
+        "spec": {
+            "runStrategy": "Always",
+            "template": {"metadata": {"labels": metadata["labels"], "annotations": handed_on}, "spec": vmi["spec"]},
+        },
     }
 
 

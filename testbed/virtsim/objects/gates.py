@@ -26,3 +26,10 @@ def is_open(gate: str, kubevirts: Iterable[Object], version: Version) -> bool:
 def has_priorities(kubevirts: Iterable[Object], version: Version) -> bool:
     """Whether VMIMs have priorities: then evacuations are created at once, for the queue to put in order."""
     return version.has(Feature.PRIORITY) and is_open(MIGRATION_PRIORITY_QUEUE, kubevirts, version)
+
+
+def prioritised(vmim: Object, kubevirts: Iterable[Object], version: Version) -> Object:
+    """A VMIM of virt-controller's, without its priority where there are none."""
+    if has_priorities(kubevirts, version):
+        return vmim
+    return {**vmim, "spec": {field: value for field, value in vmim["spec"].items() if field != "priority"}}

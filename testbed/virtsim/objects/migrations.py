@@ -29,6 +29,12 @@ def is_being_deleted(obj: Object) -> bool:
     return "deletionTimestamp" in obj["metadata"]
 
 
+def is_migrating(vmi: Object) -> bool:
+    """KubeVirt's IsMigrating: the source has begun, and nobody has ended it. Not so between hand-over and start."""
+    state = (vmi.get("status") or {}).get("migrationState") or {}
+    return bool(state.get("startTimestamp")) and not state.get("endTimestamp")
+
+
 def vmi_key(vmim: Object) -> Key:
     """Namespace and name of the VMI it moves."""
     return vmim["metadata"]["namespace"], vmim["spec"].get("vmiName", "")

@@ -9,8 +9,8 @@ from virtsim.cluster.controller import Controller
 from virtsim.objects import keys
 from virtsim.objects.conditions import is_true
 from virtsim.objects.eviction import is_marked, strategy_of
-from virtsim.objects.gates import has_priorities
-from virtsim.objects.migrations import is_being_deleted, is_final
+from virtsim.objects.gates import prioritised
+from virtsim.objects.migrations import is_being_deleted, is_final, is_migrating
 from virtsim.objects.pods import annotations_of, is_terminal
 from virtsim.objects.resources import VMIMS, Key, Object, key_of
 from virtsim.versions import NEWEST
@@ -44,15 +44,14 @@ class EvacuationController:
             return None
         if not has_spot(self._actor.caches, self._actor.version, vmi):
             return LOOK_AGAIN_SECONDS
-        vmim = await self._actor.create(VMIMS, self._migration(vmi))
+        wanted = prioritised(self._migration(vmi), self._actor.caches.kubevirts, self._actor.version)
+        vmim = await self._actor.create(VMIMS, wanted)
         self._actor.events.normal(vmi, "SuccessfulCreate", f"Created Migration {vmim['metadata']['name']}")
         return None
 
     def _has_to_leave(self, vmi: Object) -> bool:
         """By its mark, unless it is migrating; or by the drain taint of its node (deprecated)."""
-        state = (vmi.get("status") or {}).get("migrationState") or {}
-        migrating = bool(state.get("startTimestamp")) and not state.get("endTimestamp")
-        return (is_marked(vmi) and not migrating) or self._is_drained(vmi)
+        return (is_marked(vmi) and not is_migrating(vmi)) or self._is_drained(vmi)
 
     def _is_drained(self, vmi: Object) -> bool:
         node = self._actor.caches.nodes.get("", (vmi.get("status") or {}).get("nodeName", ""))
@@ -72,8 +71,6 @@ class EvacuationController:
 
     def _migration(self, vmi: Object) -> dict[str, Any]:
         from_descheduler = annotations_of(vmi).get(keys.EVICTION_SOURCE) == "descheduler"
-        priority = "system-maintenance" if from_descheduler else "system-critical"
-        prioritised = has_priorities(self._actor.caches.kubevirts, self._actor.version)
         return {
             "apiVersion": "kubevirt.io/v1",
             "kind": "VirtualMachineInstanceMigration",
@@ -82,7 +79,10 @@ class EvacuationController:
                 "generateName": "kubevirt-evacuation-",
                 "annotations": {keys.EVACUATION: vmi["status"]["nodeName"]},
             },
-            "spec": {"vmiName": vmi["metadata"]["name"], **({"priority": priority} if prioritised else {})},
+            "spec": {
+                "vmiName": vmi["metadata"]["name"],
+                "priority": "system-maintenance" if from_descheduler else "system-critical",
+            },
         }
 
     def _on_vmi(self, before: Object | None, after: Object | None) -> None:

@@ -9,8 +9,10 @@ from virtsim.cluster.controller import Controller
 from virtsim.objects.migrations import is_being_deleted, phase_class
 from virtsim.objects.pods import is_terminal, newest
 from virtsim.objects.resources import PODS, VMIS, Key, Object, key_of
+from virtsim.objects.times import wall_clock
 from virtsim.virt_controller.configuration import cluster_node_selectors, launcher_image
 from virtsim.virt_controller.launcher_pod import first_pod
+from virtsim.virt_controller.node import is_unresponsive
 from virtsim.virt_controller.older import pod_as_of
 from virtsim.virt_controller.pod_sync import PodSync
 from virtsim.virt_controller.shut_down import release, shut_down
@@ -74,6 +76,12 @@ class VmiController:
     def _is_migrated(self, vmi: Object) -> bool:
         migrations = self._actor.caches.vmims.by("vmi", "/".join(key_of(vmi)))
         return any(phase_class(vmim) == "running" for vmim in migrations)
+
+    def _is_unheard_of(self, vmi: Object, current: Object | None) -> bool:
+        """That a launcher has ended is virt-handler's to say: the node controller does where that is silent."""
+        node = self._actor.caches.nodes.get("", (vmi.get("status") or {}).get("nodeName", ""))
+        ended = current is not None and is_terminal(current)
+        return ended and node is not None and is_unresponsive(node, wall_clock())
 
     def _on_vmi(self, before: Object | None, after: Object | None) -> None:
         if after is not None:

@@ -15,13 +15,17 @@ from virtsim.virt_controller.utility_volumes import with_utility_volume
 from virtsim.virt_controller.vmi_status import in_its_phase, interfaces, ready, requested, with_scheduled
 
 
-def wanted_vmi(vmi: Object, pods: list[Object], current: Object | None, image: str, version: Version) -> Object:
+def wanted_vmi(
+    vmi: Object, pods: list[Object], current: Object | None, image: str, version: Version, *, heard_of: bool = True
+) -> Object:
     """The VMI as it should be, at most one phase further; an equal one if nothing is to be written.
 
-    `current` is the pod that the VM is in, `image` what launchers of this KubeVirt run.
+    `current` is the pod that the VM is in, `image` what launchers of this KubeVirt run. The phase stays if nobody on
+    its node is `heard_of`.
     """
     vmi = with_utility_volume(with_backup(vmi)) if version.has(Feature.UTILITY_VOLUMES) else vmi
-    wanted: dict[str, Any] = dict(in_its_phase(vmi, pods, current).get("status") or {})
+    reached = in_its_phase(vmi, pods, current) if heard_of else vmi
+    wanted: dict[str, Any] = dict(reached.get("status") or {})
     wanted["activePods"] = {pod["metadata"]["uid"]: pod["spec"].get("nodeName", "") for pod in pods}
     if not wanted["activePods"]:
         del wanted["activePods"]

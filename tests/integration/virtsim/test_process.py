@@ -12,12 +12,32 @@ import pytest
 from controlplane.cluster import Cluster
 from virtsim.cluster.client import Client, connect
 from virtsim.crds.install import definitions
-from virtsim.objects.resources import CRDS, MUTATING, NODES, VALIDATING, VMIMS, VMIS, Object
+from virtsim.fleet.spec import read
+from virtsim.objects.resources import (
+    API_SERVICES,
+    CRDS,
+    MUTATING,
+    NODES,
+    SERVICES,
+    VALIDATING,
+    VMIMS,
+    VMIS,
+    Object,
+)
+from virtsim.simulator import running
 
 FLEET = """
 nodes: [{name: process}]
 virtualMachines: [{name: vm, namespace: virtsim-process, node: process, memory: 128Mi}]
 """
+
+REGISTERED = [
+    "v1.subresources.kubevirt.io",
+    "v1alpha3.subresources.kubevirt.io",
+    "virt-api",
+    "virt-api-mutator",
+    "virt-api-validator",
+]
 
 STARTED_WITHIN_SECONDS = 60.0
 STOPPED_WITHIN_SECONDS = 20.0
@@ -54,12 +74,46 @@ async def test_it_runs_until_it_is_told_to_stop(cluster: Cluster, client: Client
     async with started(cluster, fleet, "--kubevirt-version=1.5") as process:
         ready = await asyncio.wait_for(_line(process, b"virtsim: ready"), STARTED_WITHIN_SECONDS)
         assert ready.startswith(b"virtsim: ready, 1 nodes, 1 VMs")
-        assert await _webhooks(client) == ["virt-api-mutator", "virt-api-validator"]
+        assert await _registered(client) == REGISTERED
         schema = await client.get(CRDS, "", "virtualmachineinstancemigrations.kubevirt.io")
         assert "addedNodeSelector" not in _spec_of(schema)
         process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(process.wait(), STOPPED_WITHIN_SECONDS) == 0
-    assert await _webhooks(client) == []
+    assert await _registered(client) == []
+    await _clean(client)
+
+
+async def test_what_a_killed_one_left_is_replaced_and_goes_with_the_next(
+    cluster: Cluster, client: Client, fleet: Path
+) -> None:
+    async with started(cluster, fleet) as process:
+        assert await asyncio.wait_for(_line(process, b"virtsim: ready"), STARTED_WITHIN_SECONDS)
+        process.kill()
+        await process.wait()
+    assert await _registered(client) == REGISTERED
+    async with started(cluster, fleet) as process:
+        assert await asyncio.wait_for(_line(process, b"virtsim: ready"), STARTED_WITHIN_SECONDS)
+        listed = await client.request("GET", "/apis/subresources.kubevirt.io/v1")
+        assert listed["resources"], "somebody answers again"
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), STOPPED_WITHIN_SECONDS) == 0
+    assert await _registered(client) == []
+    await _clean(client)
+
+
+async def test_nothing_is_left_registered_by_one_that_breaks(cluster: Cluster, client: Client, fleet: Path) -> None:
+    async def breaks() -> None:
+        raise RuntimeError("a component breaks")
+
+    async def simulated() -> None:
+        async with running(cluster.kubeconfig, read(fleet)) as simulator:
+            assert await _registered(client) == REGISTERED
+            simulator._run("broken", breaks())
+            await simulator.crashed()
+
+    with pytest.raises(RuntimeError, match="a component breaks"):
+        await simulated()
+    assert await _registered(client) == []
     await _clean(client)
 
 
@@ -102,10 +156,12 @@ def _spec_of(crd: Object) -> Object:
     return properties
 
 
-async def _webhooks(client: Client) -> list[str]:
-    listed = [await client.list(resource) for resource in (MUTATING, VALIDATING)]
+async def _registered(client: Client) -> list[str]:
+    """What would make the API server call a virt-api, by name."""
+    listed = [await client.list(resource) for resource in (MUTATING, VALIDATING, API_SERVICES)]
+    listed.append(await client.list(SERVICES, "kubevirt"))
     names = [item["metadata"]["name"] for page in listed for item in page["items"]]
-    return sorted(name for name in names if name.startswith("virt-api"))
+    return sorted(name for name in names if name.startswith("virt-api") or "subresources" in name)
 
 
 async def _clean(client: Client) -> None:
