@@ -19,6 +19,8 @@ from virtsim.virt_handler.launcher import exit_phase, qemu_timeout_seconds, wait
 WORKERS = 10
 FASTEST_START_SECONDS = 0.01
 SLOWEST_START_SECONDS = 0.1
+EXIT_SECONDS = 0.2
+"""A launcher that is told to exit is still there when virt-controller has read why."""
 
 
 class Pods:
@@ -54,13 +56,19 @@ class Pods:
 
     async def _start(self, pod: Object) -> float | None:
         """Pulling and starting takes a moment, another one for each pod."""
-        uid = pod["metadata"]["uid"]
-        clock = asyncio.get_running_loop().time()
-        left = self._seen.setdefault(uid, clock) + start_seconds(uid) - clock
+        left = self._left(pod, start_seconds(pod["metadata"]["uid"]))
+        if left is not None:
+            return left
+        await self._actor.patch_status(PODS, pod, running(pod))
+        return None
+
+    def _left(self, pod: Object, seconds: float) -> float | None:
+        """What is left of a time that began when it was first asked for, or None when it is over."""
+        uid, clock = pod["metadata"]["uid"], asyncio.get_running_loop().time()
+        left = self._seen.setdefault(uid, clock) + seconds - clock
         if left > 0:
             return left
         self._seen.pop(uid, None)
-        await self._actor.patch_status(PODS, pod, running(pod))
         return None
 
     async def _keep(self, pod: Object) -> float | None:
@@ -71,6 +79,8 @@ class Pods:
             if left is not None and left > 0:
                 return left
             phase = "Failed" if left is not None else None
+        elif phase == "Failed" and (left := self._left(pod, EXIT_SECONDS)) is not None:
+            return left
         if phase is not None:
             await self._actor.patch_status(PODS, pod, ended(pod, phase))
         elif not is_true(pod, "Ready") and gates_open(pod):

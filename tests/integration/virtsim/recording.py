@@ -99,21 +99,6 @@ def _facts(obj: Object) -> Iterator[tuple[str, Any]]:
             yield key, status[key]
 
 
-def with_roles(value: Any, roles: dict[str, str]) -> Any:
-    """The value with names and UIDs replaced by their roles, and times by <time>."""
-    if isinstance(value, dict):
-        return {with_roles(key, roles): with_roles(entry, roles) for key, entry in value.items()}
-    if isinstance(value, list):
-        return [with_roles(entry, roles) for entry in value]
-    if not isinstance(value, str):
-        return value
-    if TIME.match(value):
-        return "<time>"
-    for name, role in roles.items():
-        value = value.replace(name, role)
-    return value
-
-
 @asynccontextmanager
 async def recording(client: Client, namespace: str) -> AsyncIterator[Recording]:
     """Records the VMIMs, VMIs and pods of a namespace from now on, to the last write before the context ends."""

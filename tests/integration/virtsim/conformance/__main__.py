@@ -1,4 +1,7 @@
-"""Prints each recorded scenario and whether the simulator goes through it the same: `python -m tests...conformance`."""
+"""Prints each recorded scenario and whether the simulator goes through it the same; with names only those scenarios.
+
+PYTHONPATH=.:operator:testbed python -m tests.integration.virtsim.conformance [SCENARIO ...]
+"""
 
 import asyncio
 import sys
@@ -13,9 +16,9 @@ from virtsim.options import Options
 from virtsim.simulator import running
 
 
-def main() -> int:
+def main(names: list[str]) -> int:
     """The number of scenarios that differ."""
-    known = tables()
+    known = [table for table in tables() if not names or table.name in names]
     with from_environment("conformance") as cluster:
         outcomes = asyncio.run(_outcomes(cluster.kubeconfig, known))
     for table in known:
@@ -36,4 +39,4 @@ async def _outcomes(kubeconfig: Path, known: list[Table]) -> dict[str, Outcome]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

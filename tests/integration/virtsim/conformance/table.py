@@ -85,7 +85,7 @@ def read(path: Path) -> Table:
             if names["to"] != "none"
         },
         events={name: list(expand.entries(name, lines)) for name, lines in (document.get("events") or {}).items()},
-        final={name: expand.final(facts) for name, facts in (document.get("final") or {}).items()},
+        final={name: expand.final(name, facts) for name, facts in (document.get("final") or {}).items()},
         known=[Known(**entry) for entry in document.get("known") or ()],
     )
 
@@ -96,16 +96,20 @@ def _names(name: str, given: dict[str, Any]) -> dict[str, Any]:
 
 
 class _Expand:
-    """Puts shared pieces in the place of `use`, for the migration that `of` names, or else the table's first."""
+    """Puts shared pieces in the place of `use`, for the migration that `of` names, or else for the one that the object
+    is of: the VMIM itself, the first that moves into the pod, the first of the VM.
+    """
 
     def __init__(self, migrations: dict[str, dict[str, Any]]) -> None:
         self._migrations = migrations
 
-    def entries(self, name: str, lines: list[Any]) -> Iterator[Any]:
+    def entries(self, role: str, lines: list[Any], of: str = "") -> Iterator[Any]:
         for line in lines:
             if isinstance(line, dict) and "use" in line:
-                names = self._names(line.get("of") or name.removeprefix("vmim-"))
-                yield from self.entries(name, _filled(SHARED["pieces"][line["use"]], names))
+                of_line = line.get("of", of)
+                yield from self.entries(
+                    role, _filled(SHARED["pieces"][line["use"]], self._names(role, of_line)), of_line
+                )
             else:
                 yield _in_full(line)
 
@@ -113,14 +117,21 @@ class _Expand:
         created: dict[str, Any] = _filled(SHARED["target-pod"], names)
         return _overlaid(created, more)
 
-    def final(self, facts: dict[str, Any]) -> dict[str, Any]:
+    def final(self, role: str, facts: dict[str, Any]) -> dict[str, Any]:
         if "use" not in facts:
             return facts
-        piece: dict[str, Any] = _filled(SHARED["final"][facts["use"]], self._names(facts.get("of", "")))
+        piece: dict[str, Any] = _filled(SHARED["final"][facts["use"]], self._names(role, facts.get("of", "")))
         return {**piece, **{key: value for key, value in facts.items() if key not in ("use", "of")}}
 
-    def _names(self, of: str) -> dict[str, Any]:
-        return self._migrations.get(of) or next(iter(self._migrations.values()), _names(of, {}))
+    def _names(self, role: str, of: str) -> dict[str, Any]:
+        if of:
+            return self._migrations[of]
+        mine = (
+            names
+            for names in self._migrations.values()
+            if role in (f"vmim-{names['m']}", names["to"], f"vmi-{names['vm']}")
+        )
+        return next(mine, None) or _names("", {})
 
 
 def _in_full(line: Any) -> Any:
