@@ -19,7 +19,7 @@ from virtsim.virt_handler.launcher import exit_phase, qemu_timeout_seconds, wait
 WORKERS = 10
 FASTEST_START_SECONDS = 0.01
 SLOWEST_START_SECONDS = 0.1
-EXIT_SECONDS = 0.2
+EXIT_SECONDS = 0.5
 """A launcher that is told to exit is still there when virt-controller has read why."""
 
 

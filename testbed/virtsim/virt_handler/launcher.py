@@ -10,6 +10,7 @@ from virtsim.objects.resources import Object
 from virtsim.options import Options
 from virtsim.virt_handler.transfer import deadline_seconds, precopy
 
+OVER = ("Succeeded", "Failed")
 ABORTED = "Live migration has been aborted"
 FORCED_FAILURE = "Failed migration to satisfy functional test condition"
 LIBVIRT_FAILURE = "virError(Code=9, Domain=10, Message='operation failed: migration out job: unexpectedly failed')"
@@ -42,11 +43,13 @@ def exit_phase(pod: Object, vmi: Object | None) -> str | None:
 
     A source whose VM has moved on ends well; a target that will never get its VM is told to exit and ends in Failed.
     """
-    state = ((vmi or {}).get("status") or {}).get("migrationState") or {}
+    status = (vmi or {}).get("status") or {}
+    state = status.get("migrationState") or {}
     name = pod["metadata"]["name"]
     if state.get("sourcePod") == name and state.get("completed") and not state.get("failed"):
         return "Succeeded"
-    if state.get("targetPod") == name and state.get("failed"):
+    is_target = keys.MIGRATION_JOB_UID in labels_of(pod) and status.get("nodeName") != pod["spec"].get("nodeName")
+    if (state.get("targetPod") == name and state.get("failed")) or (is_target and status.get("phase") in OVER):
         return "Failed"
     return None
 
