@@ -5,7 +5,7 @@ audit logs and managedFields tell virt-controller from virt-handler and both fro
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,13 +29,14 @@ CONNECTIONS = 32
 
 
 class ApiError(Exception):
-    """The API server's refusal of one request: HTTP code, reason (may be empty) and message."""
+    """The API server's refusal of one request: HTTP code, reason (may be empty), message, and what it blames."""
 
-    def __init__(self, code: int, reason: str, message: str) -> None:
+    def __init__(self, code: int, reason: str, message: str, causes: Sequence[Object] = ()) -> None:
         super().__init__(f"{code} {reason}: {message}")
         self.code = code
         self.reason = reason
         self.message = message
+        self.causes = list(causes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,8 @@ class Client:
         ) as response:
             answer: Object = msgspec.json.decode(await response.read() or b"{}")
             if response.status >= 400:
-                raise ApiError(response.status, answer.get("reason", ""), answer.get("message", ""))
+                causes = (answer.get("details") or {}).get("causes") or ()
+                raise ApiError(response.status, answer.get("reason", ""), answer.get("message", ""), causes)
             answer.get("metadata", {}).pop("managedFields", None)
             return answer
 

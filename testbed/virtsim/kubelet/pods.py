@@ -16,9 +16,11 @@ from virtsim.objects.pods import annotations_of, is_launcher, is_terminal, label
 from virtsim.objects.resources import PODS, Key, Object, key_of
 from virtsim.objects.times import seconds_since
 from virtsim.options import Options
-from virtsim.virt_handler.launcher import exit_phase, qemu_timeout_seconds, waits_for_domain
+from virtsim.virt_handler.launcher import FINAL, exit_phase, is_told_to_exit, qemu_timeout_seconds, waits_for_domain
 
 WORKERS = 10
+EXIT_SECONDS = 0.5
+"""A launcher that is told to exit is still there when virt-controller has read why."""
 
 
 class Pods:
@@ -48,8 +50,7 @@ class Pods:
             return None
         vmi = self._vmi_of(pod) if is_launcher(pod) else None
         if (phase := exit_phase(pod, vmi, self._vmim_of(pod))) is not None:
-            await self._actor.patch_status(PODS, pod, ended(pod, phase))
-            return None
+            return await self._end(pod, phase, EXIT_SECONDS if is_told_to_exit(pod, vmi) else 0.0)
         if (pod.get("status") or {}).get("phase") == "Pending":
             return await self._start(pod, vmi)
         return await self._keep(pod, vmi)
@@ -62,17 +63,30 @@ class Pods:
     async def _start(self, pod: Object, vmi: Object | None) -> float | None:
         """Pulling and starting takes a moment, another one for each pod."""
         start = start_of(pod, vmi)
-        clock = asyncio.get_running_loop().time()
-        left = self._seen.setdefault(pod["metadata"]["uid"], clock) + start.seconds - clock
+        left = self._left(pod, start.seconds)
         if left > 0:
             if start.reason and not is_waiting(pod, start.reason):
                 await self._actor.patch_status(PODS, pod, waiting(pod, start.reason, start.message))
                 for warning in start.warnings:
                     self._actor.events.warning({**pod, "apiVersion": "v1", "kind": "Pod"}, "Failed", warning)
             return left if left < inf else None
-        self._seen.pop(pod["metadata"]["uid"], None)
         await self._actor.patch_status(PODS, pod, unready(pod) if unready_seconds(pod, vmi) > 0 else running(pod))
         return None
+
+    async def _end(self, pod: Object, phase: str, seconds: float) -> float | None:
+        left = self._left(pod, seconds)
+        if left > 0:
+            return left
+        await self._actor.patch_status(PODS, pod, ended(pod, phase))
+        return None
+
+    def _left(self, pod: Object, seconds: float) -> float:
+        """What is left of a time that began when it was first asked for; 0 or less once it is over."""
+        uid, clock = pod["metadata"]["uid"], asyncio.get_running_loop().time()
+        left = self._seen.setdefault(uid, clock) + seconds - clock
+        if left <= 0:
+            self._seen.pop(uid, None)
+        return left
 
     async def _keep(self, pod: Object, vmi: Object | None) -> float | None:
         """Gives up when its domain does not come, gets ready later, follows its readiness gates."""
@@ -119,7 +133,8 @@ class Pods:
         if after is None:
             return
         told = before is not None and annotations_of(before) != annotations_of(after)
-        if told or (after.get("status") or {}).get("migrationState"):
+        status = after.get("status") or {}
+        if told or status.get("migrationState") or status.get("phase") in FINAL:
             for pod in self._actor.caches.pods.by("owner", after["metadata"]["uid"]):
                 if not is_terminal(pod) and pod["spec"].get("nodeName"):
                     self._controller.queue.add(key_of(pod))

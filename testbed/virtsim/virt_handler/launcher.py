@@ -24,9 +24,18 @@ def exit_phase(pod: Object, vmi: Object | None, vmim: Object | None = None) -> s
         return "Failed"
     if state.get("sourcePod") == name and state.get("completed") and not state.get("failed"):
         return "Failed" if is_on(vmi, keys.SOURCE_EXIT_ERROR) else "Succeeded"
-    if state.get("targetPod") == name and state.get("failed"):
+    if is_told_to_exit(pod, vmi):
         return "Succeeded" if state.get("targetNodeDomainDetected") else "Failed"
-    return "Succeeded" if status.get("phase") in FINAL else None
+    if status.get("phase") not in FINAL:
+        return None
+    is_target = keys.MIGRATION_JOB_UID in labels_of(pod) and status.get("nodeName") != pod["spec"].get("nodeName")
+    return "Failed" if is_target else "Succeeded"
+
+
+def is_told_to_exit(pod: Object, vmi: Object | None) -> bool:
+    """Whether this is the target of a migration that failed."""
+    state = ((vmi or {}).get("status") or {}).get("migrationState") or {}
+    return state.get("targetPod") == pod["metadata"]["name"] and bool(state.get("failed"))
 
 
 def waits_for_domain(pod: Object, vmi: Object | None) -> bool:

@@ -16,17 +16,23 @@ from virtsim.objects.resources import PODS, VMIMS, VMIS, Object, Resource
 Facts = dict[str, Any]
 WITHIN_SECONDS = 30.0
 
+VMIM = "VirtualMachineInstanceMigration"
+OWNER = "migrationState.migrationUid"
 TIME = re.compile(r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(Z| \+0000 UTC)$")
 
 
 @dataclass(frozen=True)
 class Write:
-    """One watch event of one object: its resource version and the paths whose values it changed."""
+    """One watch event of one object: its resource version and the paths whose values it changed.
+
+    A new owner of migrationState replaces all of it: all its fields then count as set.
+    """
 
     version: int
     obj: Object
     set: Facts
     unset: list[str]
+    created: bool = False
 
 
 @dataclass
@@ -49,15 +55,20 @@ class Recording:
             self.seen.get((plural, name), 0) >= version for name, version in stored.items()
         )
 
-    def take(self, plural: str, obj: Object) -> None:
+    def take(self, plural: str, obj: Object, created: bool = False) -> None:
         self.seen[plural, obj["metadata"]["name"]] = int(obj["metadata"]["resourceVersion"])
         known = self.writes.setdefault((plural, obj["metadata"]["name"]), [])
         before = facts_of(known[-1].obj) if known else {}
         after = facts_of(obj)
-        changed = {path: value for path, value in after.items() if before.get(path, self) != value}
+        replaced = before.get(OWNER) != after.get(OWNER)
+        changed = {
+            path: value
+            for path, value in after.items()
+            if before.get(path, self) != value or (replaced and path.startswith("migrationState."))
+        }
         gone = [path for path in before if path not in after]
         if changed or gone or not known:
-            known.append(Write(int(obj["metadata"]["resourceVersion"]), obj, changed, gone))
+            known.append(Write(int(obj["metadata"]["resourceVersion"]), obj, changed, gone, created))
 
 
 def facts_of(obj: Object) -> Facts:
@@ -72,6 +83,10 @@ def _facts(obj: Object) -> Iterator[tuple[str, Any]]:
             yield f"{part}.{key}", value
     if metadata.get("finalizers"):
         yield "finalizers", metadata["finalizers"]
+    if metadata.get("deletionTimestamp"):
+        yield "deleted", metadata["deletionTimestamp"]
+    if (obj.get("spec") or {}).get("priority") and obj["kind"] == VMIM:
+        yield "spec.priority", obj["spec"]["priority"]
     for stamp in status.get("phaseTransitionTimestamps") or ():
         yield f"stamps[{stamp['phase']}]", stamp["phaseTransitionTimestamp"]
     for entry in status.get("conditions") or ():
@@ -79,24 +94,9 @@ def _facts(obj: Object) -> Iterator[tuple[str, Any]]:
         yield f"conditions[{entry['type']}]", words.removesuffix(" : ")
     for key, value in (status.get("migrationState") or {}).items():
         yield f"migrationState.{key}", value
-    for key in ("phase", "nodeName", "launcherContainerImageVersion", "activePods"):
+    for key in ("phase", "nodeName", "evacuationNodeName", "launcherContainerImageVersion", "activePods"):
         if status.get(key):
             yield key, status[key]
-
-
-def with_roles(value: Any, roles: dict[str, str]) -> Any:
-    """The value with names and UIDs replaced by their roles, and times by <time>."""
-    if isinstance(value, dict):
-        return {with_roles(key, roles): with_roles(entry, roles) for key, entry in value.items()}
-    if isinstance(value, list):
-        return [with_roles(entry, roles) for entry in value]
-    if not isinstance(value, str):
-        return value
-    if TIME.match(value):
-        return "<time>"
-    for name, role in roles.items():
-        value = value.replace(name, role)
-    return value
 
 
 @asynccontextmanager
@@ -129,7 +129,7 @@ async def _record(client: Client, resource: Resource, namespace: str, taken: Rec
         async for line in lines_of(response.content):
             event = msgspec.json.decode(line)
             if event["type"] in ("ADDED", "MODIFIED"):
-                taken.take(resource.plural, event["object"])
+                taken.take(resource.plural, event["object"], event["type"] == "ADDED")
             elif event["type"] == "DELETED":
                 taken.gone.add((resource.plural, event["object"]["metadata"]["name"]))
 
