@@ -15,7 +15,7 @@ def exit_phase(pod: Object, vmi: Object | None, vmim: Object | None = None) -> s
     """The phase in which this launcher ends now, or None while it runs; `vmim` is the migration that made the pod.
 
     A source whose VM has moved on ends well, unless it is told to crash at its end. A target that will never get its VM
-    is told to exit, which is a panic (Failed); where QEMU had come up already, the launcher ends with it (Succeeded).
+    is told to exit, which is a panic (Failed); where the guest ran already, the launcher ends with it (Succeeded).
     """
     status = (vmi or {}).get("status") or {}
     state = status.get("migrationState") or {}
@@ -25,7 +25,7 @@ def exit_phase(pod: Object, vmi: Object | None, vmim: Object | None = None) -> s
     if state.get("sourcePod") == name and state.get("completed") and not state.get("failed"):
         return "Failed" if is_on(vmi, keys.SOURCE_EXIT_ERROR) else "Succeeded"
     if is_told_to_exit(pod, vmi):
-        return "Succeeded" if state.get("targetNodeDomainDetected") else "Failed"
+        return "Succeeded" if state.get("targetNodeDomainReadyTimestamp") else "Failed"
     if status.get("phase") not in FINAL:
         return None
     is_target = keys.MIGRATION_JOB_UID in labels_of(pod) and status.get("nodeName") != pod["spec"].get("nodeName")

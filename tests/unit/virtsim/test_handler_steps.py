@@ -210,7 +210,7 @@ def test_disks_have_a_port_of_their_own(method: str, purposes: list[int]) -> Non
         ("source", {"completed": True, "failed": True}, None),
         ("target", {"completed": True}, None),
         ("target", {"completed": True, "failed": True}, "Failed"),
-        ("target", {"completed": True, "failed": True, "targetNodeDomainDetected": True}, "Succeeded"),
+        ("target", {"completed": True, "failed": True, "targetNodeDomainReadyTimestamp": "t"}, "Succeeded"),
         ("another", {"completed": True}, None),
     ],
 )

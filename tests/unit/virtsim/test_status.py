@@ -7,7 +7,8 @@ import pytest
 from tests.unit.virtsim.objects import a_pod, a_vmi, a_vmim
 from virtsim.objects.conditions import condition
 from virtsim.objects.resources import Object
-from virtsim.virt_controller.status import ABORT_REQUESTED, REJECTED_BY_QUOTA, advance, conditioned
+from virtsim.virt_controller.bare_conditions import conditioned
+from virtsim.virt_controller.status import ABORT_REQUESTED, REJECTED_BY_QUOTA, advance
 from virtsim.virt_controller.view import View
 
 OWN = {"migrationUid": "vmim-uid", "targetNode": "node-b"}
