@@ -21,6 +21,8 @@ LATEST_API_VERSION = "kubevirt.io/latest-observed-api-version"
 STORAGE_API_VERSION = "kubevirt.io/storage-observed-api-version"
 UNSCHEDULABLE_TIMEOUT = "kubevirt.io/migrationUnschedulablePodTimeoutSeconds"
 PENDING_TIMEOUT = "kubevirt.io/migrationPendingPodTimeoutSeconds"
+IGNORE_BACKOFF = "kubevirt.io/func-test-ignore-migration-backoff"
+TARGET_IMAGE = "kubevirt.io/func-test-migration-target-image-override"
 
 # Finalizer and annotations of VMIs
 VMI_FINALIZER = "kubevirt.io/foregroundDeleteVirtualMachine"

@@ -5,6 +5,7 @@
 from typing import Any
 
 from virtsim.cluster.actor import Actor
+from virtsim.cluster.client import ApiError
 from virtsim.cluster.controller import Controller
 from virtsim.objects import keys
 from virtsim.objects.conditions import is_true
@@ -37,7 +38,11 @@ class EvacuationController:
         vmi = self._actor.caches.vmis.get(*key)
         if vmi is None or not self._has_to_leave(vmi) or not self._may_be_moved(vmi):
             return
-        vmim = await self._actor.create(VMIMS, self._migration(vmi))
+        try:
+            vmim = await self._actor.create(VMIMS, self._migration(vmi))
+        except ApiError as error:
+            self._actor.events.warning(vmi, "FailedCreate", f"Error creating a Migration: {error.message}")
+            raise
         self._actor.events.normal(vmi, "SuccessfulCreate", f"Created Migration {vmim['metadata']['name']}")
 
     def _has_to_leave(self, vmi: Object) -> bool:
