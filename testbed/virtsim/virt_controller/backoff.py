@@ -14,6 +14,8 @@ FIRST_SECONDS = 20.0
 
 def seconds_left(vmim: Object, of_the_vmi: Iterable[Object], moment: datetime | None = None) -> float:
     """0 or less when it may go on: 20 s after the `Failed` of the one before, doubled for each that failed in a row."""
+    if keys.IGNORE_BACKOFF in annotations_of(vmim):
+        return 0.0
     eligible = sorted(filter(_backs_off, of_the_vmi), key=_created, reverse=True)
     if not _backs_off(vmim) or len(eligible) < 2 or eligible[0]["metadata"]["uid"] != vmim["metadata"]["uid"]:
         return 0.0

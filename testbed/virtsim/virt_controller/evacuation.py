@@ -5,6 +5,7 @@
 from typing import Any
 
 from virtsim.cluster.actor import Actor
+from virtsim.cluster.client import ApiError
 from virtsim.cluster.controller import Controller
 from virtsim.objects import keys
 from virtsim.objects.conditions import is_true
@@ -45,7 +46,11 @@ class EvacuationController:
         if not has_spot(self._actor.caches, self._actor.version, vmi):
             return LOOK_AGAIN_SECONDS
         wanted = prioritised(self._migration(vmi), self._actor.caches.kubevirts, self._actor.version)
-        vmim = await self._actor.create(VMIMS, wanted)
+        try:
+            vmim = await self._actor.create(VMIMS, wanted)
+        except ApiError as error:
+            self._actor.events.warning(vmi, "FailedCreate", f"Error creating a Migration: {error.message}")
+            raise
         self._actor.events.normal(vmi, "SuccessfulCreate", f"Created Migration {vmim['metadata']['name']}")
         return None
 

@@ -43,6 +43,7 @@ def target_pod(
     added = vmim["spec"].get("addedNodeSelector") or {}
     selector = target_selector(vmi, source_pod, source_node, added, cluster_selectors)
     pod = _pod(vmi, image, selector, vmim["metadata"]["uid"])
+    pod["spec"]["containers"][0]["image"] = annotations_of(vmim).get(keys.TARGET_IMAGE, image)
     pod["metadata"]["labels"][keys.MIGRATION_JOB_UID] = vmim["metadata"]["uid"]
     pod["metadata"]["annotations"][keys.MIGRATION_JOB_NAME] = vmim["metadata"]["name"]
     _never_beside(pod["spec"].setdefault("affinity", {}), vmi["metadata"]["uid"])

@@ -2,14 +2,13 @@
 
 import asyncio
 from dataclasses import dataclass, replace
-from typing import Any
 
 from virtsim.cluster.actor import Actor
 from virtsim.cluster.caches import Caches
 from virtsim.cluster.client import ApiError
 from virtsim.objects import keys
 from virtsim.objects.migrations import phase_of
-from virtsim.objects.pods import COMPUTE, annotations_of, is_terminal
+from virtsim.objects.pods import annotations_of, is_terminal
 from virtsim.objects.resources import PODS, VMIS, Key, Object
 from virtsim.virt_controller import limits, runtime_user
 from virtsim.virt_controller.blocking import has_utility_volumes
@@ -92,19 +91,12 @@ class TargetPods:
         image, selectors = launcher_image(kubevirts, self.image), cluster_node_selectors(kubevirts)
         pod = target_pod(view.vmi, view.vmim, view.source, node, image, selectors)
         pod = pod_as_of(self.actor.version, pod, view.vmi)
-        override = annotations_of(view.vmim).get(keys.TARGET_IMAGE)
-        if override:
-            _compute(pod)["image"] = override
         return with_source_level(pod, view.vmi, migration_configuration(kubevirts))
 
     async def _with_runtime_user(self, vmi: Object) -> Object:
         root = has_feature_gate(self.actor.caches.kubevirts, "Root")
         operations = runtime_user.operations(vmi, root=root)
         return await self.actor.patch_json(VMIS, vmi, operations) if operations else vmi
-
-
-def _compute(pod: Object) -> dict[str, Any]:
-    return next(container for container in pod["spec"]["containers"] if container["name"] == COMPUTE)
 
 
 def _told(vmi: Object, error: ApiError) -> str:

@@ -21,11 +21,12 @@ def is_unschedulable(pod: Object) -> bool:
 
 
 def patience(view: View, pod: Object) -> tuple[str, float]:
-    """What a pending pod is called, and for how many seconds after its creation it may stay so."""
-    if is_unschedulable(pod):
-        unschedulable = view.seconds(keys.UNSCHEDULABLE_TIMEOUT, UNSCHEDULABLE_SECONDS)
-        return "unschedulable", min(unschedulable, view.seconds(keys.PENDING_TIMEOUT, PENDING_SECONDS))
-    return "pending", view.seconds(keys.PENDING_TIMEOUT, PENDING_SECONDS)
+    """What a pending pod is called when its time is over, and how many seconds after its creation that is."""
+    pending = view.seconds(keys.PENDING_TIMEOUT, PENDING_SECONDS)
+    unschedulable = view.seconds(keys.UNSCHEDULABLE_TIMEOUT, UNSCHEDULABLE_SECONDS)
+    if is_unschedulable(pod) and unschedulable <= pending:
+        return "unschedulable", unschedulable
+    return "pending", pending
 
 
 async def watch_pending_pod(actor: Actor, view: View) -> float | None:

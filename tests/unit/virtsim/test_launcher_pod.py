@@ -7,7 +7,7 @@ import pytest
 from tests.unit.virtsim.objects import a_node, a_pod, a_vmi, a_vmim
 from virtsim.objects.overhead import memory_overhead
 from virtsim.virt_controller.launcher_pod import first_pod, target_pod
-from virtsim.virt_controller.node_selectors import NoHostModelError, target_selector
+from virtsim.virt_controller.node_selectors import NoHostModelError, target_selector, wanted_host_model
 from virtsim.virt_controller.requirements import compute_resources
 
 MI = 2**20
@@ -127,3 +127,30 @@ def test_a_host_model_vm_takes_the_model_of_its_first_node_along() -> None:
 def test_a_source_node_without_a_host_model_has_no_target() -> None:
     with pytest.raises(NoHostModelError, match="node-x has no label"):
         target_selector(a_vmi(**HOST_MODEL), a_pod(node="node-x"), a_node("node-x"), {}, {})
+
+
+def test_what_the_pod_of_a_host_model_vm_asks_of_a_cpu() -> None:
+    pod = a_pod(node="")
+    wanted = {"cpu-model-migration.node.kubevirt.io/Skylake-Server": "true", "cpu-feature.node.kubevirt.io/vmx": "true"}
+    pod["spec"]["nodeSelector"] = {**wanted, "kubernetes.io/arch": "amd64", "cpu-vendor.node.kubevirt.io/Intel": "true"}
+    assert wanted_host_model(a_vmi(**HOST_MODEL), pod) == wanted
+    assert wanted_host_model(a_vmi(), pod) is None
+
+
+def test_a_target_image_may_be_given() -> None:
+    vmim = a_vmim()
+    vmim["metadata"]["annotations"] = {"kubevirt.io/func-test-migration-target-image-override": "other"}
+    pod = target_pod(a_vmi(), vmim, a_pod(node="node-a"), NODE, IMAGE, {})
+    assert [pod["spec"][kind][0]["image"] for kind in ("containers", "initContainers")] == ["other", IMAGE]
+
+
+@pytest.mark.parametrize(("guest", "launcher", "pod"), [(None, "45", 60), (0, "15", 30), (180, "195", 210)])
+def test_each_gets_more_time_to_end_than_what_is_in_it(guest: int | None, launcher: str, pod: int) -> None:
+    vmi = a_vmi()
+    vmi["spec"].pop("terminationGracePeriodSeconds", None)
+    if guest is not None:
+        vmi["spec"]["terminationGracePeriodSeconds"] = guest
+    spec = first_pod(vmi, IMAGE, {})["spec"]
+    command = spec["containers"][0]["command"]
+    assert command[command.index("--grace-period-seconds") + 1] == launcher
+    assert spec["terminationGracePeriodSeconds"] == pod

@@ -140,6 +140,7 @@ UNSCHEDULABLE = {"type": "PodScheduled", "status": "False", "reason": "Unschedul
             ("unschedulable", 5.0),
         ),
         ([], {"kubevirt.io/migrationPendingPodTimeoutSeconds": "7"}, ("pending", 7.0)),
+        ([UNSCHEDULABLE], {"kubevirt.io/migrationPendingPodTimeoutSeconds": "7"}, ("pending", 7.0)),
         ([], {"kubevirt.io/migrationPendingPodTimeoutSeconds": "soon"}, ("pending", 900.0)),
     ],
 )
