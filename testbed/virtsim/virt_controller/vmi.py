@@ -16,6 +16,7 @@ from virtsim.objects.pods import is_terminal, labels_of, newest
 from virtsim.objects.resources import PODS, VMIS, Key, Object, key_of
 from virtsim.virt_controller.backups import with_backup
 from virtsim.virt_controller.configuration import cluster_node_selectors, launcher_image
+from virtsim.virt_controller.hotplug import with_hotplugs
 from virtsim.virt_controller.launcher_pod import first_pod
 from virtsim.virt_controller.node import is_unresponsive
 from virtsim.virt_controller.pod_sync import PodSync
@@ -87,6 +88,8 @@ class VmiController:
         if not wanted["activePods"]:
             del wanted["activePods"]
         conditions = with_condition(with_scheduled(vmi, current), ready(vmi, current))
+        if wanted["phase"] == "Running":
+            conditions = with_hotplugs(vmi, conditions)
         wanted["conditions"] = requested(vmi, conditions)
         labels = labels_of(vmi)
         if wanted["phase"] == "Running" and current is not None:

@@ -17,6 +17,7 @@ from virtsim.objects.phases import with_status
 from virtsim.objects.pods import annotations_of, labels_of
 from virtsim.objects.resources import Object
 from virtsim.objects.times import now
+from virtsim.virt_handler.hotplug import finalized
 from virtsim.virt_handler.launcher import ABORTED, MigrationJob
 
 State = dict[str, Any]
@@ -113,7 +114,7 @@ STEPS = (
     Step(  # the target has finished what was left
         "target",
         lambda sight: bool(sight.state.get("endTimestamp")) and not sight.state.get("completed"),
-        lambda sight: _with_state(sight, completed=True),
+        lambda sight: finalized(_with_state(sight, completed=True)),
     ),
     Step("target", lambda sight: bool(sight.state.get("endTimestamp")), lambda sight: sight.vmi),  # nothing left to do
     Step(  # the target listens
