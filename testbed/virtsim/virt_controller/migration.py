@@ -92,7 +92,7 @@ class MigrationController:
         """
         vmim = view.vmim
         if is_final(vmim):
-            await self._after_the_end(vmim)
+            await self._after_the_end(vmim, refusal)
         elif (reason := failure(view)) is not None:
             self._actor.events.warning(vmim, "FailedMigration", reason.message)
             failed = in_phase(vmim, "Failed")
@@ -134,11 +134,13 @@ class MigrationController:
     async def _write(self, vmim: Object) -> None:
         await self._actor.update(VMIMS, vmim, "status")
 
-    async def _after_the_end(self, vmim: Object) -> None:
+    async def _after_the_end(self, vmim: Object, refusal: ApiError | None) -> None:
+        """What was refused before skips all but this migration's own end."""
         vmi = self._actor.caches.vmis.get(vmim["metadata"]["namespace"], vmim["spec"]["vmiName"])
         await garbage.finalize(self._actor, vmim, vmi or {})
-        await garbage.collect(self._actor, vmim)
-        self._wake_pending()
+        if refusal is None:
+            await garbage.collect(self._actor, vmim)
+            self._wake_pending()
 
     def _wake_pending(self) -> None:
         """A slot may be free: the best of those that wait look at once, not at their next appointment."""

@@ -2,9 +2,13 @@
 
 from typing import Any
 
+from virtsim.objects import keys
 from virtsim.objects.conditions import condition, without_condition
 from virtsim.objects.phases import with_status
+from virtsim.objects.pods import labels_of
 from virtsim.objects.resources import Object
+
+POD_LABELS = (keys.POD_CPU_LIMITS, keys.POD_MEMORY_REQUESTS)
 
 
 def finalized(vmi: Object) -> Object:
@@ -21,4 +25,6 @@ def finalized(vmi: Object) -> Object:
     for kind in ("HotVCPUChange", "HotMemoryChange", "VolumesChange"):
         conditions = without_condition(conditions, kind)
     left = {field: value for field, value in status.items() if field != "migratedVolumes"}
-    return with_status({**vmi, "status": left}, conditions=conditions, **done)
+    labels = {key: value for key, value in labels_of(vmi).items() if key not in POD_LABELS}
+    settled = {**vmi, "metadata": {**vmi["metadata"], "labels": labels}, "status": left}
+    return with_status(settled, conditions=conditions, **done)

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from tests.unit.virtsim.objects import a_vmi
+from tests.unit.virtsim.objects import a_pod, a_vmi
 from virtsim.objects import keys
 from virtsim.objects.conditions import condition
 from virtsim.objects.resources import Object
 from virtsim.objects.times import stamp
-from virtsim.virt_controller.hotplug import with_hotplugs
+from virtsim.virt_controller.hotplug import hand_over_labels, with_hotplugs
 from virtsim.virt_controller.instances import instance_of
 from virtsim.virt_controller.live_updates import outcomes
 from virtsim.virt_controller.run_strategy import NOTHING, START, STOP, Wish, strategy_of, wish
@@ -279,6 +279,20 @@ def test_a_vmi_that_is_behind_its_spec_says_so_until_it_has_moved() -> None:
     assert after["status"]["currentCPUTopology"]["sockets"] == 4
     assert after["status"]["memory"]["guestRequested"] == "4Gi"
     assert with_hotplugs(after, []) == []
+
+
+def test_the_target_is_told_of_what_is_plugged_in() -> None:
+    pod = a_pod()
+    resources = {"limits": {"cpu": "4"}, "requests": {"memory": "300Mi", "hugepages-2Mi": "2Gi"}}
+    pod["spec"]["containers"][0]["resources"] = resources
+    assert hand_over_labels(a_pluggable(), pod) == {}
+    both = a_pluggable(PLUGGING_CPUS, PLUGGING_MEMORY)
+    assert hand_over_labels(both, pod) == {keys.POD_MEMORY_REQUESTS: "2348Mi"}
+    both["spec"]["domain"]["cpu"]["dedicatedCpuPlacement"] = True
+    labels = hand_over_labels(both, pod)
+    assert labels == {keys.POD_CPU_LIMITS: "4", keys.POD_MEMORY_REQUESTS: "2348Mi"}
+    both["metadata"]["labels"] = {**labels, "app": "web"}
+    assert finalized(both)["metadata"]["labels"] == {"app": "web"}
 
 
 def test_only_a_restart_is_told_by_a_condition() -> None:
