@@ -14,6 +14,8 @@ from virtsim.objects.resources import VMIS, Object
 from virtsim.objects.times import now
 from virtsim.virt_controller.blocking import backup_of
 
+PATH = "/status/changedBlockTracking/backupStatus"
+
 
 def with_backup(vmi: Object) -> Object:
     """The VMI with the backup that its annotation names under way, or ended once the annotation is gone."""
@@ -31,9 +33,10 @@ async def abort_backup(actor: Actor, vmi: Object, vmim: Object) -> None:
     running = backup_of(vmi)
     if running is None:
         return
-    ended = _with(vmi, {**running, "completed": True, "failed": True, "endTimestamp": now()})
+    ended = {**running, "completed": True, "failed": True, "endTimestamp": now()}
+    operations = [{"op": "test", "path": PATH, "value": running}, {"op": "replace", "path": PATH, "value": ended}]
     try:
-        await actor.update(VMIS, ended)
+        await actor.patch_json(VMIS, vmi, operations)
     except ApiError as error:
         said = f"Failed to abort backup {running['backupName']} for critical migration: {error.message}"
         actor.events.warning(vmim, "BackupAbortFailed", said)

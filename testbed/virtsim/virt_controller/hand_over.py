@@ -11,6 +11,7 @@ from virtsim.objects import keys, quantity
 from virtsim.objects.pods import annotations_of, is_ready, labels_of
 from virtsim.objects.resources import VMIS, Object
 from virtsim.objects.times import now
+from virtsim.virt_controller.hotplug import hand_over_labels
 from virtsim.virt_controller.resolution import resolved
 from virtsim.virt_controller.view import View
 
@@ -25,9 +26,10 @@ async def hand_over(actor: Actor, view: View) -> None:
         return
     labels = labels_of(view.vmi)
     state = _state(view, target, await resolved(actor, view.vmi))
+    added = {keys.MIGRATION_TARGET_NODE: target["spec"]["nodeName"], **hand_over_labels(view.vmi, target)}
     operations = [
         *_replaced(STATE, view.vmi["status"].get("migrationState"), state),
-        *_replaced(LABELS, labels, {**labels, keys.MIGRATION_TARGET_NODE: target["spec"]["nodeName"]}),
+        *_replaced(LABELS, labels, {**labels, **added}),
     ]
     try:
         await actor.patch_json(VMIS, view.vmi, operations)

@@ -105,16 +105,18 @@ class VmController:
         return replace(sight, vm={**sight.vm, "status": status}, stopping=True)
 
     async def _live_update(self, sight: Sight) -> Sight:
-        """Where the VMI may run follows the template, unless the VMI is migrating."""
+        """Parts of the template reach the running VMI, until one has to wait."""
         vmi = sight.vmi
         if vmi is None or sight.failure is not None or sight.starting or sight.stopping or sight.phase in FINAL:
             return sight
-        for update in live_updates.pending(sight.vm, vmi):
-            refusal = live_updates.refused(update, vmi)
-            if refusal is not None:
-                return replace(sight, vmi=vmi, failure=refusal)
-            vmi = await self._actor.patch_json(VMIS, vmi, live_updates.operations(update, sight.vm, vmi))
-        return replace(sight, vmi=vmi)
+        restart = ""
+        for outcome in live_updates.outcomes(sight.vm, vmi):
+            if outcome.refusal is not None:
+                return replace(sight, vmi=vmi, failure=outcome.refusal, restart=restart)
+            restart = restart or outcome.restart
+            if outcome.operations:
+                vmi = await self._actor.patch_json(VMIS, vmi, outcome.operations)
+        return replace(sight, vmi=vmi, restart=restart)
 
     async def _tell(self, sight: Sight) -> None:
         """The status first, then the finalizer by which the VMI waited to be told of."""

@@ -23,13 +23,15 @@ ITS_OWN = ("Ready", "Failure", "RestartRequired")
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """A VM, its VMI, whether a VMI was just asked for or its end was, and what could not be done (reason, message)."""
+    """A VM, its VMI, whether a VMI was just asked for or its end was, what could not be done (reason, message), and
+    why only a restart brings what was changed."""
 
     vm: Object
     vmi: Object | None
     starting: bool = False
     stopping: bool = False
     failure: tuple[str, str] | None = None
+    restart: str = ""
 
     @property
     def phase(self) -> str | None:
@@ -96,7 +98,7 @@ def _conditions(sight: Sight) -> list[Object]:
     copied = (
         [] if vmi is None else [e for e in (vmi.get("status") or {}).get("conditions") or [] if e["type"] != "Ready"]
     )
-    wanted = [_ready(vmi), *([] if sight.failure is None else [_failure(*sight.failure)]), *copied]
+    wanted = [_ready(vmi), *_own(sight), *copied]
     kinds = [entry["type"] for entry in wanted]
     stays = [entry for entry in known if entry["type"] in kinds or _stays(entry, vmi)]
     for entry in wanted:
@@ -107,7 +109,7 @@ def _conditions(sight: Sight) -> list[Object]:
 
 def _stays(entry: Object, vmi: Object | None) -> bool:
     """Copies stay after their VMI is gone, until the next one; a failure goes when it no longer fails."""
-    return entry["type"] == "RestartRequired" or (vmi is None and entry["type"] not in ITS_OWN)
+    return vmi is None and entry["type"] not in ITS_OWN
 
 
 def _says(entry: Object | None) -> tuple[Any, ...] | None:
@@ -125,9 +127,16 @@ def _ready(vmi: Object | None) -> Object:
     return {"type": "Ready", "status": "False", "reason": said[0], "message": said[1], **at}
 
 
-def _failure(reason: str, message: str) -> Object:
+def _own(sight: Sight) -> list[Object]:
     at = {"lastProbeTime": None, "lastTransitionTime": now()}
-    return {"type": "Failure", "status": "True", "reason": reason, "message": message, **at}
+    said: list[Object] = []
+    if sight.failure is not None:
+        said.append(
+            {"type": "Failure", "status": "True", "reason": sight.failure[0], "message": sight.failure[1], **at}
+        )
+    if sight.restart:
+        said.append({"type": "RestartRequired", "status": "True", "message": sight.restart, **at})
+    return said
 
 
 def _start_failure(sight: Sight) -> Object | None:

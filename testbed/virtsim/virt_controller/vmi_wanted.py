@@ -10,6 +10,7 @@ from virtsim.objects.pods import labels_of
 from virtsim.objects.resources import Object
 from virtsim.versions import Feature, Version
 from virtsim.virt_controller.backups import with_backup
+from virtsim.virt_controller.hotplug import with_hotplugs
 from virtsim.virt_controller.older import conditions_as_of
 from virtsim.virt_controller.utility_volumes import with_utility_volume
 from virtsim.virt_controller.vmi_status import in_its_phase, interfaces, ready, requested, with_scheduled
@@ -30,6 +31,8 @@ def wanted_vmi(
     if not wanted["activePods"]:
         del wanted["activePods"]
     conditions = with_condition(with_scheduled(vmi, current), ready(vmi, current))
+    if wanted["phase"] == "Running":
+        conditions = with_hotplugs(vmi, conditions)
     wanted["conditions"] = conditions_as_of(version, requested(vmi, conditions))
     labels = labels_of(vmi)
     if wanted["phase"] == "Running" and current is not None:

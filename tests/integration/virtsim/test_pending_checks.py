@@ -8,7 +8,7 @@ from tests.integration.virtsim.scene import Scene
 from virtsim.cluster.client import MERGE_PATCH, Client
 from virtsim.identities import CONTROLLER, HANDLER
 from virtsim.objects.conditions import condition
-from virtsim.objects.resources import NAMESPACES, POLICIES, VMIMS, VMIS, Object
+from virtsim.objects.resources import NAMESPACES, POLICIES, QUOTAS, VMIMS, VMIS, Object
 
 NAMESPACE = "virtsim-pending"
 QUICK = {"virtsim.drover.dev/migration-seconds": "0.1"}
@@ -16,8 +16,11 @@ NAMES = ("backed-up", "volumes", "too-long", "unlabelled", "rootless", "policied
 FLEET: dict[str, Any] = {
     "nodes": [{"name": "pending", "count": 2}],
     "virtualMachines": [
-        {"name": name, "namespace": NAMESPACE, "node": "pending-1", "memory": "256Mi", "annotations": QUICK}
-        for name in NAMES
+        *(
+            {"name": name, "namespace": NAMESPACE, "node": "pending-1", "memory": "256Mi", "annotations": QUICK}
+            for name in NAMES
+        ),
+        {"name": "limited", "namespace": "virtsim-quota", "memory": "256Mi", "annotations": QUICK},
     ],
     "kubevirt": {"configuration": {"migrations": {"parallelMigrationsPerCluster": 9}}},
 }
@@ -153,3 +156,28 @@ async def test_a_policy_decides_at_the_hand_over(scene: Scene) -> None:
     assert (configuration["allowPostCopy"], configuration["allowWorkloadDisruption"]) == (True, True)
     assert (configuration["bandwidthPerMigration"], configuration["completionTimeoutPerGiB"]) == ("64Mi", 150)
     assert configuration["experimental"] == {"compression": "zstd"}
+
+
+async def test_a_quota_that_grows_wakes_who_it_refused(scene: Scene) -> None:
+    quota = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "small", "namespace": "virtsim-quota"},
+        "spec": {"hard": {"pods": "1"}},
+    }
+    await scene.user.create(QUOTAS, quota)
+    await scene.eventually(
+        lambda: any((each.get("status") or {}).get("used") for each in scene.simulator.caches.quotas)
+    )
+    vmim = await scene.migrate("virtsim-quota", "limited")
+    store = scene.simulator.caches.vmims
+
+    def is_refused() -> bool:
+        stored = store.get("virtsim-quota", vmim["metadata"]["name"])
+        return stored is not None and condition(stored, "migrationRejectedByResourceQuota") is not None
+
+    await scene.eventually(is_refused)
+    await scene.patch(QUOTAS, "virtsim-quota", "small", {"spec": {"hard": {"pods": "2"}}})
+    done = await scene.vmim(vmim, "Succeeded")
+    assert condition(done, "migrationRejectedByResourceQuota") is None
+    await scene.user.delete(QUOTAS, "virtsim-quota", "small")

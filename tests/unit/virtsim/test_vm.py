@@ -5,15 +5,17 @@ from typing import Any
 
 import pytest
 
-from tests.unit.virtsim.objects import a_vmi
+from tests.unit.virtsim.objects import a_pod, a_vmi
 from virtsim.objects import keys
 from virtsim.objects.conditions import condition
 from virtsim.objects.resources import Object
 from virtsim.objects.times import stamp
-from virtsim.virt_controller import live_updates
+from virtsim.virt_controller.hotplug import hand_over_labels, with_hotplugs
 from virtsim.virt_controller.instances import instance_of
+from virtsim.virt_controller.live_updates import outcomes
 from virtsim.virt_controller.run_strategy import NOTHING, START, STOP, Wish, strategy_of, wish
 from virtsim.virt_controller.vm_status import Sight, printable, start_backoff, status_of
+from virtsim.virt_handler.hotplug import finalized
 
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 A_START = {"action": "Start"}
@@ -187,7 +189,9 @@ def test_the_vmi_of_a_vm() -> None:
     assert metadata["annotations"].items() >= {"mine": "yes", keys.VM_GENERATION: "3", keys.START_ON: "node-a"}.items()
     assert metadata["ownerReferences"][0]["uid"] == "vm-uid"
     assert set(metadata["finalizers"]) == {keys.VM_FINALIZER, keys.VMI_FINALIZER}
-    assert vmi["spec"]["domain"]["cpu"] == {"model": "host-model"}
+    domain = vmi["spec"]["domain"]
+    assert (domain["cpu"]["model"], domain["cpu"]["maxSockets"]) == ("host-model", 4)
+    assert domain["memory"] == {"guest": "1Gi", "maxGuest": "4Gi"}
     vm["status"] = {"runStrategy": "Always"}
     assert keys.START_ON not in instance_of(vm)["metadata"]["annotations"], "only the first time"
 
@@ -208,13 +212,92 @@ def test_live_updates(field: str, known: Any, wanted: Any, operations: list[str]
     vm, vmi = a_vm(), a_vmi()
     vm["spec"]["template"]["spec"] = {"domain": {}, **({} if wanted is None else {field: wanted})}
     vmi["spec"] |= {} if known is None else {field: known}
-    done = [entry["op"] for each in live_updates.pending(vm, vmi) for entry in live_updates.operations(each, vm, vmi)]
-    assert done == operations
+    assert [entry["op"] for each in outcomes(vm, vmi) for entry in each.operations] == operations
 
 
 def test_a_migrating_vmi_is_not_touched() -> None:
-    (update,) = live_updates.pending(a_vm(), in_phase("Running", **MIGRATING))
-    refusal = live_updates.refused(update, in_phase("Running", **MIGRATING))
-    assert refusal is not None
-    assert refusal[0] == "AffinityChangeError"
-    assert live_updates.refused(update, in_phase("Running", **ARRIVED)) is None
+    vm = a_vm()
+    vm["spec"]["template"]["spec"]["domain"] = {}
+    (refused,) = outcomes(vm, in_phase("Running", **MIGRATING))
+    assert refused.refusal is not None
+    assert refused.refusal[0] == "AffinityChangeError"
+    (done,) = outcomes(vm, in_phase("Running", **ARRIVED))
+    assert (done.refusal, len(done.operations)) == (None, 1)
+
+
+def a_pluggable(*conditions: Object, sockets: int = 2, guest: str = "2Gi") -> Object:
+    """A running VMI of 2 sockets of at most 8, and 2Gi of at most 8Gi."""
+    vmi = a_vmi(cpu={"sockets": sockets, "maxSockets": 8}, memory={"guest": guest, "maxGuest": "8Gi"})
+    vmi["status"] |= {
+        "conditions": [{"type": "LiveMigratable", "status": "True"}, *conditions],
+        "currentCPUTopology": {"cores": 1, "sockets": 2, "threads": 1},
+        "memory": {"guestAtBoot": "2Gi", "guestCurrent": "2Gi", "guestRequested": "2Gi"},
+    }
+    return vmi
+
+
+PLUGGING_CPUS = {"type": "HotVCPUChange", "status": "True"}
+PLUGGING_MEMORY = {"type": "HotMemoryChange", "status": "True"}
+FAILED_PLUGGING = {"type": "HotMemoryChange", "status": "False"}
+
+
+@pytest.mark.parametrize(
+    ("sockets", "guest", "vmi", "expected"),
+    [
+        (2, "2Gi", a_pluggable(), ""),
+        (4, "2Gi", a_pluggable(), "patched"),
+        (9, "2Gi", a_pluggable(), "CPU sockets updated in template spec to a value higher than what's available"),
+        (1, "2Gi", a_pluggable(), "Reduction of CPU socket count requires a restart"),
+        (4, "2Gi", a_pluggable(PLUGGING_CPUS), "HotPlugCPUError"),
+        (2, "4Gi", a_pluggable(), "patched"),
+        (2, "4Gi", a_pluggable(PLUGGING_MEMORY), "HotPlugMemoryError"),
+        (2, "4Gi", a_pluggable(FAILED_PLUGGING), "memory updated in template spec. Memory-hotplug failed"),
+        (2, "1Gi", a_pluggable(), "memory updated in template spec to a value lower than what the VM started with"),
+        (2, "9Gi", a_pluggable(), "memory hotplug not supported, Guest memory is greater than the configured maxGuest"),
+        (2, "2049Mi", a_pluggable(), "memory hotplug not supported, Guest memory must be 2Mi aligned"),
+    ],
+)
+def test_cpus_and_memory_are_plugged_in(sockets: int, guest: str, vmi: Object, expected: str) -> None:
+    vm = a_vm()
+    vm["spec"]["template"]["spec"] = {"domain": {"cpu": {"sockets": sockets}, "memory": {"guest": guest}}}
+    said = [
+        each.restart or ("patched" if each.operations else each.refusal[0] if each.refusal else "")
+        for each in outcomes(vm, vmi)
+    ]
+    assert len(said) == (1 if expected else 0)
+    assert not said or said[0].startswith(expected)
+
+
+def test_a_vmi_that_is_behind_its_spec_says_so_until_it_has_moved() -> None:
+    behind = a_pluggable(sockets=4, guest="4Gi")
+    told = with_hotplugs(behind, behind["status"]["conditions"])
+    assert [entry["type"] for entry in told] == ["LiveMigratable", "HotVCPUChange", "HotMemoryChange"]
+    behind["status"]["conditions"] = told
+    assert with_hotplugs(behind, told) == told
+    after = finalized(behind)
+    assert [entry["type"] for entry in after["status"]["conditions"]] == ["LiveMigratable"]
+    assert after["status"]["currentCPUTopology"]["sockets"] == 4
+    assert after["status"]["memory"]["guestRequested"] == "4Gi"
+    assert with_hotplugs(after, []) == []
+
+
+def test_the_target_is_told_of_what_is_plugged_in() -> None:
+    pod = a_pod()
+    resources = {"limits": {"cpu": "4"}, "requests": {"memory": "300Mi", "hugepages-2Mi": "2Gi"}}
+    pod["spec"]["containers"][0]["resources"] = resources
+    assert hand_over_labels(a_pluggable(), pod) == {}
+    both = a_pluggable(PLUGGING_CPUS, PLUGGING_MEMORY)
+    assert hand_over_labels(both, pod) == {keys.POD_MEMORY_REQUESTS: "2348Mi"}
+    both["spec"]["domain"]["cpu"]["dedicatedCpuPlacement"] = True
+    labels = hand_over_labels(both, pod)
+    assert labels == {keys.POD_CPU_LIMITS: "4", keys.POD_MEMORY_REQUESTS: "2348Mi"}
+    both["metadata"]["labels"] = {**labels, "app": "web"}
+    assert finalized(both)["metadata"]["labels"] == {"app": "web"}
+
+
+def test_only_a_restart_is_told_by_a_condition() -> None:
+    told = status_of(Sight(a_vm(), in_phase("Running"), restart="why"))
+    required = condition({"status": told}, "RestartRequired")
+    assert required is not None
+    assert required["message"] == "why"
+    assert condition({"status": status_of(Sight(a_vm(**told), in_phase("Running")))}, "RestartRequired") is None
