@@ -29,6 +29,7 @@ from virtsim.virt_controller.vm import VmController
 from virtsim.virt_controller.vmi import VmiController
 from virtsim.virt_controller.workload_updater import WorkloadUpdater
 from virtsim.virt_handler.handler import Handler
+from virtsim.virt_handler.nodes import NodeHandler
 
 
 @dataclass
@@ -109,6 +110,7 @@ async def _start(simulator: Simulator) -> None:
         budgeting = _actor(simulator, identities.CONTROLLER, "disruptionbudget-controller")
         simulator._run("disruption budgets", DisruptionBudgetController(budgeting).run())
     simulator._run("virt-handler", Handler(handler, options).run())
+    simulator._run("virt-handler of nodes", NodeHandler(handler).run())
     simulator._run("kubelet", Pods(kubelet, options).run())
     simulator._run("heartbeats", Heartbeats(kubelet, handler).run())
 

@@ -9,9 +9,10 @@ import aiohttp
 from virtsim.cluster.actor import Actor
 from virtsim.cluster.client import MERGE_PATCH, ApiError
 from virtsim.objects import keys
+from virtsim.objects.conditions import is_true
+from virtsim.objects.nodes import handler_runs, healthy, heartbeat, is_lost
 from virtsim.objects.pods import labels_of
 from virtsim.objects.resources import LEASES, NODES, Object
-from virtsim.objects.times import now
 
 logger = logging.getLogger(__name__)
 
@@ -36,20 +37,25 @@ class Heartbeats:
             nodes = [node for node in self._kubelet.caches.nodes if keys.SIMULATED_NODE in labels_of(node)]
             chunks = [nodes[start : start + AT_ONCE] for start in range(0, len(nodes), AT_ONCE)]
             for chunk in chunks:
-                await asyncio.gather(*(self._beat(node, turn) for node in chunk))
+                await asyncio.gather(*(self._beat(node["metadata"]["name"], turn) for node in chunk))
                 await asyncio.sleep(RENEWAL_SECONDS / len(chunks))
             if not chunks:
                 await asyncio.sleep(1.0)
             turn += 1
 
-    async def _beat(self, node: Object, turn: int) -> None:
+    async def _beat(self, name: str, turn: int) -> None:
+        """Says that a node lives, if it does: it is looked at anew."""
+        node = self._kubelet.caches.nodes.get("", name)
+        if node is None or is_lost(node):
+            return
         try:
             await self.renew(node)
-            if turn % HEARTBEAT_EVERY == HEARTBEAT_EVERY - 1:
-                body = {"metadata": {"annotations": {keys.HEARTBEAT: now()}}}
-                await self._handler.patch_merge(NODES, node, body)
+            if not is_true(node, "Ready"):
+                await self._kubelet.patch_status(NODES, node, {"conditions": healthy()})
+            if turn % HEARTBEAT_EVERY == HEARTBEAT_EVERY - 1 and handler_runs(node):
+                await self._handler.patch_merge(NODES, node, heartbeat())
         except (ApiError, aiohttp.ClientError, TimeoutError) as error:
-            logger.info("node %s: %s", node["metadata"]["name"], error or type(error).__name__)
+            logger.info("node %s: %s", name, error or type(error).__name__)
 
     async def renew(self, node: Object) -> None:
         """One renewal; the first one creates the Lease."""

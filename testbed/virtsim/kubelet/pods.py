@@ -1,15 +1,17 @@
 """Simulated kubelets' work on pods: run what is bound, keep Ready, end what ended, finish deletions."""
 
 import asyncio
-import hashlib
+from math import inf
 from typing import Any
 
 from virtsim.cluster.actor import Actor
 from virtsim.cluster.controller import Controller
-from virtsim.kubelet.status import ended, running
+from virtsim.kubelet.starts import start_of, unready_seconds
+from virtsim.kubelet.status import ended, is_unready, is_waiting, running, started_at, unready, waiting
 from virtsim.objects import keys
 from virtsim.objects.conditions import condition, is_true
-from virtsim.objects.migrations import is_being_deleted
+from virtsim.objects.migrations import is_being_deleted, phase_of
+from virtsim.objects.nodes import is_lost
 from virtsim.objects.pods import annotations_of, is_launcher, is_terminal, labels_of
 from virtsim.objects.resources import PODS, Key, Object, key_of
 from virtsim.objects.times import seconds_since
@@ -17,8 +19,6 @@ from virtsim.options import Options
 from virtsim.virt_handler.launcher import exit_phase, qemu_timeout_seconds, waits_for_domain
 
 WORKERS = 10
-FASTEST_START_SECONDS = 0.01
-SLOWEST_START_SECONDS = 0.1
 
 
 class Pods:
@@ -33,6 +33,7 @@ class Pods:
     async def run(self) -> None:
         self._actor.caches.pods.subscribe(self._on_pod)
         self._actor.caches.vmis.subscribe(self._on_vmi)
+        self._actor.caches.vmims.subscribe(self._on_vmim)
         self._actor.caches.nodes.subscribe(self._on_node)
         await self._controller.run()
 
@@ -42,53 +43,70 @@ class Pods:
             return None
         if is_being_deleted(pod):
             await self._actor.delete(PODS, pod, grace_seconds=0)
-        elif (pod.get("status") or {}).get("phase") == "Pending":
-            return await self._start(pod)
-        elif not is_terminal(pod):
-            return await self._keep(pod)
-        return None
+            return None
+        if is_terminal(pod):
+            return None
+        vmi = self._vmi_of(pod) if is_launcher(pod) else None
+        if (phase := exit_phase(pod, vmi, self._vmim_of(pod))) is not None:
+            await self._actor.patch_status(PODS, pod, ended(pod, phase))
+            return None
+        if (pod.get("status") or {}).get("phase") == "Pending":
+            return await self._start(pod, vmi)
+        return await self._keep(pod, vmi)
 
     def _is_ours(self, pod: Object) -> bool:
+        """A lost node's kubelet neither starts nor ends anything."""
         node = self._actor.caches.nodes.get("", pod["spec"].get("nodeName", ""))
-        return node is not None and keys.SIMULATED_NODE in labels_of(node)
+        return node is not None and keys.SIMULATED_NODE in labels_of(node) and not is_lost(node)
 
-    async def _start(self, pod: Object) -> float | None:
+    async def _start(self, pod: Object, vmi: Object | None) -> float | None:
         """Pulling and starting takes a moment, another one for each pod."""
-        uid = pod["metadata"]["uid"]
+        start = start_of(pod, vmi)
         clock = asyncio.get_running_loop().time()
-        left = self._seen.setdefault(uid, clock) + start_seconds(uid) - clock
+        left = self._seen.setdefault(pod["metadata"]["uid"], clock) + start.seconds - clock
         if left > 0:
-            return left
-        self._seen.pop(uid, None)
-        await self._actor.patch_status(PODS, pod, running(pod))
+            if start.reason and not is_waiting(pod, start.reason):
+                await self._actor.patch_status(PODS, pod, waiting(pod, start.reason, start.message))
+                for warning in start.warnings:
+                    self._actor.events.warning({**pod, "apiVersion": "v1", "kind": "Pod"}, "Failed", warning)
+            return left if left < inf else None
+        self._seen.pop(pod["metadata"]["uid"], None)
+        await self._actor.patch_status(PODS, pod, unready(pod) if unready_seconds(pod, vmi) > 0 else running(pod))
         return None
 
-    async def _keep(self, pod: Object) -> float | None:
-        vmi = self._vmi_of(pod) if is_launcher(pod) else None
-        phase = exit_phase(pod, vmi)
-        if phase is None and waits_for_domain(pod, vmi):
-            left = self._patience(pod)
-            if left is not None and left > 0:
-                return left
-            phase = "Failed" if left is not None else None
-        if phase is not None:
-            await self._actor.patch_status(PODS, pod, ended(pod, phase))
+    async def _keep(self, pod: Object, vmi: Object | None) -> float | None:
+        """Gives up when its domain does not come, gets ready later, follows its readiness gates."""
+        patience = self._patience(pod) if waits_for_domain(pod, vmi) else inf
+        if patience <= 0:
+            await self._actor.patch_status(PODS, pod, ended(pod, "Failed"))
+            return None
+        until_ready = unready_seconds(pod, vmi) - _age(pod) if is_unready(pod) else 0.0
+        if until_ready <= 0:
+            await self._get_ready(pod)
+        again = min(patience, until_ready if until_ready > 0 else inf)
+        return again if again < inf else None
+
+    async def _get_ready(self, pod: Object) -> None:
+        if is_unready(pod):
+            await self._actor.patch_status(PODS, pod, running(pod))
         elif not is_true(pod, "Ready") and gates_open(pod):
             ready: dict[str, Any] = {"conditions": running(pod)["conditions"]}
             await self._actor.patch_status(PODS, pod, ready)
-        return None
 
-    def _patience(self, pod: Object) -> float | None:
-        """Seconds until the launcher gives up waiting for a domain; None if it waits for ever."""
+    def _patience(self, pod: Object) -> float:
+        """Seconds until the launcher gives up waiting for a domain; infinite if it waits for ever."""
         timeout = qemu_timeout_seconds(pod)
-        started = (pod.get("status") or {}).get("startTime")
-        if timeout is None or started is None:
-            return None
-        return timeout / self._options.speed_up - seconds_since(started)
+        return inf if timeout is None else timeout / self._options.speed_up - _age(pod)
 
     def _vmi_of(self, pod: Object) -> Object | None:
         name = annotations_of(pod).get(keys.DOMAIN, "")
-        return self._actor.caches.vmis.get(pod["metadata"]["namespace"], name)
+        vmi = self._actor.caches.vmis.get(pod["metadata"]["namespace"], name)
+        its = vmi is not None and labels_of(pod).get(keys.CREATED_BY) == vmi["metadata"]["uid"]
+        return vmi if its else None
+
+    def _vmim_of(self, pod: Object) -> Object | None:
+        name = annotations_of(pod).get(keys.MIGRATION_JOB_NAME, "")
+        return self._actor.caches.vmims.get(pod["metadata"]["namespace"], name) if name else None
 
     def _on_pod(self, before: Object | None, after: Object | None) -> None:
         if after is not None and after["spec"].get("nodeName"):
@@ -97,25 +115,35 @@ class Pods:
             self._seen.pop(before["metadata"]["uid"], None)
 
     def _on_vmi(self, before: Object | None, after: Object | None) -> None:
-        """A VM's launchers end by what its migration comes to."""
-        if after is not None and (after.get("status") or {}).get("migrationState"):
+        """A VM's launchers end by what its migration comes to, and start as its annotations say."""
+        if after is None:
+            return
+        told = before is not None and annotations_of(before) != annotations_of(after)
+        if told or (after.get("status") or {}).get("migrationState"):
             for pod in self._actor.caches.pods.by("owner", after["metadata"]["uid"]):
-                if not is_terminal(pod):
+                if not is_terminal(pod) and pod["spec"].get("nodeName"):
                     self._controller.queue.add(key_of(pod))
 
-    def _on_node(self, before: Object | None, after: Object | None) -> None:
-        if before is None and after is not None:
-            for pod in self._actor.caches.pods.by("node", after["metadata"]["name"]):
+    def _on_vmim(self, before: Object | None, after: Object | None) -> None:
+        """A target may be told to crash in a phase."""
+        if after is not None and (before is None or phase_of(before) != phase_of(after)):
+            for pod in self._actor.caches.pods.by("migration", after["metadata"]["uid"]):
                 self._controller.queue.add(key_of(pod))
 
-
-def start_seconds(uid: str) -> float:
-    """Between 10 and 100 ms after binding, by the pod's uid."""
-    share = hashlib.sha256(uid.encode()).digest()[0] / 255
-    return FASTEST_START_SECONDS + share * (SLOWEST_START_SECONDS - FASTEST_START_SECONDS)
+    def _on_node(self, before: Object | None, after: Object | None) -> None:
+        """New here, or back again."""
+        if after is not None and (before is None or (is_lost(before) and not is_lost(after))):
+            for pod in self._actor.caches.pods.by("node", after["metadata"]["name"]):
+                self._controller.queue.add(key_of(pod))
 
 
 def gates_open(pod: Object) -> bool:
     """Whether all readiness gates are True; a migration target's is not, until its VM has arrived."""
     gates = [gate["conditionType"] for gate in pod["spec"].get("readinessGates") or ()]
     return all((condition(pod, gate) or {}).get("status") == "True" for gate in gates)
+
+
+def _age(pod: Object) -> float:
+    """Seconds since its container runs; 0 while it does not."""
+    started = started_at(pod)
+    return 0.0 if started is None else seconds_since(started)

@@ -10,19 +10,63 @@ from virtsim.objects.times import now
 DIGEST = "sha256:" + "ab" * 32
 
 
+SIDECAR = {"name": "hook-sidecar-0", "image": "quay.io/kubevirt/sidecar-shim"}
+"""What stands for a container that runs and does not get ready."""
+
+
+def waiting(pod: Object, reason: str, message: str) -> dict[str, Any]:
+    """Bound, and its containers do not run yet."""
+    state = {"waiting": {"reason": reason, **({"message": message} if message else {})}}
+    spec = pod["spec"]
+    not_ready = {"status": "False", "reason": "ContainersNotReady"}
+    conditions = [
+        {"type": "PodScheduled", "status": "True"},
+        {"type": "Initialized", "status": "False", "reason": "ContainersNotInitialized"},
+        *({"type": kind, **not_ready} for kind in ("ContainersReady", "Ready")),
+    ]
+    return {
+        "phase": "Pending",
+        "startTime": (pod.get("status") or {}).get("startTime") or now(),
+        "conditions": [_since(pod, entry) for entry in conditions],
+        "initContainerStatuses": [_container(entry, state, False) for entry in _sidecars(spec)],
+        "containerStatuses": [_container(entry, state, False) for entry in spec["containers"]],
+    }
+
+
+def unready(pod: Object) -> dict[str, Any]:
+    """The compute container runs, another one is not ready."""
+    status = running(pod)
+    not_ready = {"status": "False", "reason": "ContainersNotReady"}
+    conditions = [entry for entry in status["conditions"] if entry["type"] not in ("ContainersReady", "Ready")]
+    conditions += [_since(pod, {"type": kind, **not_ready}) for kind in ("ContainersReady", "Ready")]
+    sidecar = {**_container(SIDECAR, {"running": {"startedAt": now()}}, True), "ready": False}
+    return {**status, "conditions": conditions, "containerStatuses": [*status["containerStatuses"], sidecar]}
+
+
+def is_unready(pod: Object) -> bool:
+    """Whether that was its last status."""
+    containers = (pod.get("status") or {}).get("containerStatuses") or ()
+    return any(entry["name"] == SIDECAR["name"] for entry in containers)
+
+
+def is_waiting(pod: Object, reason: str) -> bool:
+    """Whether its last status said that its containers wait for this reason."""
+    containers = (pod.get("status") or {}).get("containerStatuses") or ()
+    return any(entry["state"].get("waiting", {}).get("reason") == reason for entry in containers)
+
+
 def running(pod: Object) -> dict[str, Any]:
     """All containers run. Ready follows the readiness gates."""
-    at = now()
+    at = started_at(pod) or now()
     address = pod_address(pod["metadata"]["uid"])
     spec = pod["spec"]
-    sidecars = [entry for entry in spec.get("initContainers") or () if entry.get("restartPolicy") == "Always"]
     return {
         "phase": "Running",
         "startTime": (pod.get("status") or {}).get("startTime") or at,
         "podIP": address,
         "podIPs": [{"ip": address}],
         "conditions": [_since(pod, entry) for entry in _conditions(pod)],
-        "initContainerStatuses": [_container(entry, {"running": {"startedAt": at}}, True) for entry in sidecars],
+        "initContainerStatuses": [_container(entry, {"running": {"startedAt": at}}, True) for entry in _sidecars(spec)],
         "containerStatuses": [_container(entry, {"running": {"startedAt": at}}, True) for entry in spec["containers"]],
     }
 
@@ -48,10 +92,22 @@ def ended(pod: Object, phase: str) -> dict[str, Any]:
     }
 
 
+def started_at(pod: Object) -> str | None:
+    """When its first container (of a launcher: compute) began to run; None while it does not."""
+    containers = (pod.get("status") or {}).get("containerStatuses") or ()
+    first = pod["spec"]["containers"][0]["name"]
+    states = (entry["state"].get("running") or {} for entry in containers if entry["name"] == first)
+    return next((state.get("startedAt") for state in states), None)
+
+
 def pod_address(uid: str) -> str:
     """An address for the pod, a hash of its uid in 10.128.0.0/9."""
     first, second, third = hashlib.sha256(uid.encode()).digest()[:3]
     return f"10.{128 + first % 128}.{second}.{1 + third % 254}"
+
+
+def _sidecars(spec: dict[str, Any]) -> list[Object]:
+    return [entry for entry in spec.get("initContainers") or () if entry.get("restartPolicy") == "Always"]
 
 
 def _conditions(pod: Object) -> list[Object]:

@@ -8,7 +8,9 @@ from virtsim.objects.overhead import guest_memory, overhead_of
 from virtsim.objects.phases import in_phase, with_status
 from virtsim.objects.pods import annotations_of
 from virtsim.objects.resources import Object
+from virtsim.virt_handler.hotplug import topology
 
+LOCAL_DISKS = ("containerDisk", "emptyDisk", "ephemeral")
 MACHINE_ALIASES = {"q35": "pc-q35-rhel9.6.0"}
 
 
@@ -27,14 +29,20 @@ def with_migratability(vmi: Object) -> Object:
     return vmi if conditions is before else with_status(vmi, conditions=conditions)
 
 
+def method_of(vmi: Object) -> str:
+    """BlockMigration if a writable disk of the VM is on its node: that one is sent too."""
+    volumes = vmi["spec"].get("volumes") or ()
+    local = any(kind in volume for volume in volumes for kind in LOCAL_DISKS)
+    return "BlockMigration" if local or vmi["status"].get("migratedVolumes") else "LiveMigration"
+
+
 def _facts(vmi: Object, pod: Object) -> dict[str, Any]:
     domain = vmi["spec"]["domain"]
-    cpu = domain.get("cpu") or {}
     machine = (domain.get("machine") or {}).get("type", "q35")
     memory = quantity.binary(guest_memory(domain))
     address = (pod.get("status") or {}).get("podIP", "")
     return {
-        "currentCPUTopology": {part: int(cpu.get(part) or 1) for part in ("cores", "sockets", "threads")},
+        "currentCPUTopology": topology(vmi),
         "memory": {
             "guestAtBoot": memory,
             "guestCurrent": memory,
@@ -42,7 +50,7 @@ def _facts(vmi: Object, pod: Object) -> dict[str, Any]:
             "memoryOverhead": quantity.binary(overhead_of(vmi)),
         },
         "machine": {"type": MACHINE_ALIASES.get(machine, machine)},
-        "migrationMethod": "LiveMigration",
+        "migrationMethod": method_of(vmi),
         "migrationTransport": "Unix",
         "selinuxContext": "none",
         "qosClass": (pod.get("status") or {}).get("qosClass", "Burstable"),

@@ -1,20 +1,23 @@
 """The virt-handlers of all nodes in one controller (pkg/virt-handler/{vm,migration-source,migration-target}.go)."""
 
-import asyncio
-
 from virtsim.cluster.actor import Actor
 from virtsim.cluster.controller import Controller
 from virtsim.objects import keys
 from virtsim.objects.migrations import is_being_deleted
+from virtsim.objects.nodes import handler_runs, is_lost
 from virtsim.objects.pods import annotations_of, is_ready, is_terminal, labels_of
 from virtsim.objects.resources import VMIS, Key, Object, key_of
-from virtsim.objects.times import seconds_since
+from virtsim.objects.switches import amount
 from virtsim.options import Options
 from virtsim.virt_handler.domain import started, with_migratability
-from virtsim.virt_handler.launcher import migration_job
-from virtsim.virt_handler.steps import Sight, next_step
+from virtsim.virt_handler.steps import OBSERVED_WITHIN_SECONDS, READY, Side, Sight, next_step
+from virtsim.virt_handler.transfers import Transfers
 
 WORKERS = 10
+SYNC_RETRY_SECONDS = 5.0
+"""When a step that failed is tried again."""
+
+NODE_SWITCHES = (keys.HANDLER_STOPPED, keys.NODE_LOST, keys.LINK_SPEED)
 
 
 class Handler:
@@ -25,24 +28,32 @@ class Handler:
 
     def __init__(self, actor: Actor, options: Options) -> None:
         self._actor = actor
-        self._options = options
         self._controller = Controller("virt-handler", self.reconcile, WORKERS)
-        self._started: dict[str, float] = {}
+        self._migrating: dict[Key, None] = {}
+        self.transfers = Transfers(options, self._controller.queue.add)
 
     async def run(self) -> None:
-        self._actor.caches.vmis.subscribe(self._on_vmi)
-        self._actor.caches.pods.subscribe(self._on_pod)
-        await self._controller.run()
+        caches = self._actor.caches
+        caches.nodes.subscribe(self._on_node)
+        self.transfers.resume(caches.vmis)
+        caches.vmis.subscribe(self._on_vmi)
+        caches.pods.subscribe(self._on_pod)
+        try:
+            await self._controller.run()
+        finally:
+            self.transfers.close()
 
     async def reconcile(self, key: Key) -> float | None:
         vmi = self._actor.caches.vmis.get(*key)
         status = (vmi or {}).get("status") or {}
         if vmi is None or is_being_deleted(vmi):
             return None
+        if status.get("phase") == "Running" and _migrates(vmi):
+            return await self._migrate(vmi)
+        if not handler_runs(self._node(status.get("nodeName"))):
+            return None
         if status.get("phase") == "Scheduled":
             await self._start(vmi)
-        elif status.get("phase") == "Running" and self._migrates(vmi):
-            return await self._migrate(vmi)
         elif status.get("phase") == "Running":
             await self._keep_migratability(vmi)
         return None
@@ -59,20 +70,17 @@ class Handler:
         if now is not vmi:
             await self._actor.update(VMIS, now)
 
-    def _migrates(self, vmi: Object) -> bool:
-        return keys.MIGRATION_TARGET_NODE in labels_of(vmi) and bool(vmi["status"].get("migrationState"))
-
     async def _migrate(self, vmi: Object) -> float | None:
         sight = self._look(vmi)
-        step = next_step(sight)
+        step = next_step(sight, self._silent(sight))
         if step is None:
-            return max(0.0, sight.job.seconds - sight.age) if sight.target_ready else None
-        wanted = step.change(sight)
-        if wanted is vmi:
-            return None
+            return self._patience(sight)
         for event in step.before(sight):
             self._tell(vmi, *event)
-        await self._actor.update(VMIS, wanted)
+        wanted = step.change(sight)
+        if wanted is vmi:
+            return self.transfers.real(SYNC_RETRY_SECONDS)
+        self.transfers.begin(await self._actor.update(VMIS, wanted))
         for event in step.after(sight):
             self._tell(vmi, *event)
         return None
@@ -81,26 +89,65 @@ class Handler:
         state = vmi["status"]["migrationState"]
         target = self._actor.caches.pods.get(vmi["metadata"]["namespace"], state["targetPod"])
         ready = target is not None and is_ready(target)
-        return Sight(vmi, state, ready, migration_job(vmi, self._options), self._age(state))
+        job = self.transfers.job(vmi)
+        since_end = 0.0 if job is None or job.ended is None else self.transfers.now - job.ended
+        cut_off = any(is_lost(self._node(state.get(side))) for side in ("sourceNode", "targetNode"))
+        return Sight(vmi, state, ready, job, since_end, cut_off)
 
-    def _age(self, state: Object) -> float:
-        """Seconds since the job began. A process that was started later has only the timestamp, cut to the second."""
-        uid, start = state["migrationUid"], state.get("startTimestamp")
-        if start is None or state.get("endTimestamp"):
-            self._started.pop(uid, None)
-            return 0.0
-        clock = asyncio.get_running_loop().time()
-        return clock - self._started.setdefault(uid, clock - max(0.0, seconds_since(start) - 1.0))
+    def _silent(self, sight: Sight) -> list[Side]:
+        sides: tuple[tuple[Side, str], ...] = (("source", "sourceNode"), ("target", "targetNode"))
+        return [side for side, node in sides if not handler_runs(self._node(sight.state.get(node)))]
+
+    def _patience(self, sight: Sight) -> float | None:
+        """Seconds until the source stops waiting for the target to see the domain; None if it does not wait."""
+        if not sight.moved or sight.has(READY):
+            return None
+        left = OBSERVED_WITHIN_SECONDS - sight.since_end
+        return self.transfers.real(left) if left > 0 else None
+
+    def _node(self, name: str | None) -> Object | None:
+        return self._actor.caches.nodes.get("", name or "")
 
     def _tell(self, vmi: Object, kind: str, reason: str, message: str) -> None:
         tell = self._actor.events.normal if kind == "Normal" else self._actor.events.warning
         tell(vmi, reason, message)
 
     def _on_vmi(self, before: Object | None, after: Object | None) -> None:
+        vmi = after or before
+        if vmi is None:
+            return
+        key = key_of(vmi)
+        self.transfers.observe(key, after)
+        self._migrating.pop(key, None)
         if after is not None:
-            self._controller.queue.add(key_of(after))
+            if _migrates(after):
+                self._migrating[key] = None
+            self._controller.queue.add(key)
 
     def _on_pod(self, before: Object | None, after: Object | None) -> None:
         """A launcher that became ready, or ended, may be what a VMI waits for."""
-        if after is not None and (is_ready(after) or is_terminal(after)) and keys.DOMAIN in annotations_of(after):
-            self._controller.queue.add((after["metadata"]["namespace"], annotations_of(after)[keys.DOMAIN]))
+        pod = after or before
+        changed = after is None or is_ready(after) or is_terminal(after)
+        if pod is not None and changed and keys.DOMAIN in annotations_of(pod):
+            self._controller.queue.add((pod["metadata"]["namespace"], annotations_of(pod)[keys.DOMAIN]))
+
+    def _on_node(self, before: Object | None, after: Object | None) -> None:
+        """Its virt-handler may have stopped or come back, its network may be another."""
+        if before is not None and after is not None and _switches(before) == _switches(after):
+            return
+        node = after or before
+        if node is None or (before is None and not any(_switches(node))):
+            return
+        name = node["metadata"]["name"]
+        self.transfers.set_link(name, 0.0 if is_lost(after) else amount(after, keys.LINK_SPEED))
+        concerned = [key_of(vmi) for vmi in self._actor.caches.vmis.by("node", name)]
+        for key in (*concerned, *self._migrating):
+            self._controller.queue.add(key)
+
+
+def _migrates(vmi: Object) -> bool:
+    return keys.MIGRATION_TARGET_NODE in labels_of(vmi) and bool((vmi.get("status") or {}).get("migrationState"))
+
+
+def _switches(node: Object) -> tuple[str | None, ...]:
+    return tuple(annotations_of(node).get(key) for key in NODE_SWITCHES)

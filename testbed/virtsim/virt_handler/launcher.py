@@ -1,64 +1,45 @@
-"""virt-launcher: what goes on inside a launcher pod, and when it ends (pkg/virt-launcher)."""
+"""virt-launcher: when a launcher pod ends, and how (pkg/virt-launcher, cmd/virt-launcher)."""
 
-from dataclasses import dataclass
-from typing import Any
-
-from virtsim.objects import keys, quantity
-from virtsim.objects.overhead import guest_memory
+from virtsim.objects import keys
+from virtsim.objects.migrations import phase_of
 from virtsim.objects.pods import annotations_of, labels_of
 from virtsim.objects.resources import Object
-from virtsim.options import Options
-from virtsim.virt_handler.transfer import deadline_seconds, precopy
+from virtsim.objects.switches import is_on
 
-ABORTED = "Live migration has been aborted"
-FORCED_FAILURE = "Failed migration to satisfy functional test condition"
-LIBVIRT_FAILURE = "virError(Code=9, Domain=10, Message='operation failed: migration out job: unexpectedly failed')"
-
-
-@dataclass(frozen=True, slots=True)
-class MigrationJob:
-    """How the source's migration job will go: when it ends (real seconds after its start) and, if it fails, why."""
-
-    seconds: float
-    failure: str | None
+FINAL = ("Succeeded", "Failed")
+CRASHES_AT = ("Pending", "Scheduling", "Scheduled", "PreparingTarget", "TargetReady", "Running")
+"""The phases a target may be told to crash in; one that was too fast to be caught is caught in the next."""
 
 
-def migration_job(vmi: Object, options: Options) -> MigrationJob:
-    """The job of the migration in the VMI's state, by the guest's memory and dirty rate and its configuration."""
-    annotations = annotations_of(vmi)
-    configuration: dict[str, Any] = vmi["status"]["migrationState"].get("migrationConfiguration") or {}
-    memory = guest_memory(vmi["spec"]["domain"])
-    deadline = deadline_seconds(memory, int(configuration.get("completionTimeoutPerGiB", 0)))
-    rate = float(quantity.parse(annotations.get(keys.DIRTY_RATE, "0")))
-    transfer = precopy(memory, rate, _bandwidth(configuration, options), deadline)
-    seconds = float(annotations.get(keys.MIGRATION_SECONDS, transfer.seconds)) / options.speed_up
-    if (failure := _injected(annotations)) is not None:
-        return MigrationJob(seconds / 2, failure)
-    return MigrationJob(seconds, None if transfer.converges else ABORTED)
+def exit_phase(pod: Object, vmi: Object | None, vmim: Object | None = None) -> str | None:
+    """The phase in which this launcher ends now, or None while it runs; `vmim` is the migration that made the pod.
 
-
-def exit_phase(pod: Object, vmi: Object | None) -> str | None:
-    """The phase in which this launcher ends now, or None while it runs.
-
-    A source whose VM has moved on ends well; a target that will never get its VM is told to exit and ends in Failed.
+    A source whose VM has moved on ends well, unless it is told to crash at its end. A target that will never get its VM
+    is told to exit, which is a panic (Failed); where QEMU had come up already, the launcher ends with it (Succeeded).
     """
-    state = ((vmi or {}).get("status") or {}).get("migrationState") or {}
+    status = (vmi or {}).get("status") or {}
+    state = status.get("migrationState") or {}
     name = pod["metadata"]["name"]
-    if state.get("sourcePod") == name and state.get("completed") and not state.get("failed"):
-        return "Succeeded"
-    if state.get("targetPod") == name and state.get("failed"):
+    if _crashes(pod, vmi, vmim):
         return "Failed"
-    return None
+    if state.get("sourcePod") == name and state.get("completed") and not state.get("failed"):
+        return "Failed" if is_on(vmi, keys.SOURCE_EXIT_ERROR) else "Succeeded"
+    if state.get("targetPod") == name and state.get("failed"):
+        return "Succeeded" if state.get("targetNodeDomainDetected") else "Failed"
+    return "Succeeded" if status.get("phase") in FINAL else None
 
 
 def waits_for_domain(pod: Object, vmi: Object | None) -> bool:
-    """Whether this launcher is a target in which no domain has appeared yet; its qemu time-out then runs."""
+    """Whether this launcher is a target in which no domain has appeared yet; its qemu time-out then runs.
+
+    The incoming domain appears when the source's job begins, whether or not the target's virt-handler has seen it.
+    """
     uid = labels_of(pod).get(keys.MIGRATION_JOB_UID)
     if uid is None or vmi is None:
         return False
     state = (vmi.get("status") or {}).get("migrationState") or {}
     if state.get("targetPod") == pod["metadata"]["name"]:
-        return not state.get("targetNodeDomainDetected")
+        return not (state.get("targetNodeDomainDetected") or state.get("startTimestamp"))
     home: str | None = (vmi.get("status") or {}).get("nodeName")
     here: str | None = pod["spec"].get("nodeName")
     return home != here
@@ -71,16 +52,12 @@ def qemu_timeout_seconds(pod: Object) -> int | None:
     return int(command[command.index(flag) + 1].removesuffix("s")) if flag in command else None
 
 
-def _bandwidth(configuration: dict[str, Any], options: Options) -> float:
-    """Bytes/s: KubeVirt's per-migration bandwidth, where 0 means no limit but the link's."""
-    limit = float(quantity.parse(configuration.get("bandwidthPerMigration", "0")))
-    return min(limit, options.link_speed) if limit > 0 else options.link_speed
-
-
-def _injected(annotations: dict[str, str]) -> str | None:
-    if keys.FORCE_FAILURE in annotations:
-        return FORCED_FAILURE
-    wish = annotations.get(keys.FAIL, "")
-    if wish in ("", "false"):
-        return None
-    return LIBVIRT_FAILURE if wish == "true" else wish
+def _crashes(pod: Object, vmi: Object | None, vmim: Object | None) -> bool:
+    """Whether this target is to crash in the phase that its migration has reached, before its VM is in it."""
+    wish = "" if vmi is None else annotations_of(vmi).get(keys.TARGET_CRASH_AT, "")
+    uid = labels_of(pod).get(keys.MIGRATION_JOB_UID)
+    if vmi is None or vmim is None or wish not in CRASHES_AT or uid != vmim["metadata"]["uid"]:
+        return False
+    arrived = vmi["status"].get("nodeName") == pod["spec"].get("nodeName")
+    phase = phase_of(vmim)
+    return not arrived and phase in CRASHES_AT and CRASHES_AT.index(phase) >= CRASHES_AT.index(wish)

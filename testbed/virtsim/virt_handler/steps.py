@@ -3,167 +3,194 @@
 The order is that of pkg/virt-handler/migration-{source,target}.go: target prepared -> source started -> domain seen
 -> domain ready -> flip -> completed -> label removed.
 
-A step says when it applies to a VMI and what the VMI becomes. The first one that applies is done; the next follows on
-the next look. `source` and `target` tell whose virt-handler does it.
+A step says when it applies to a VMI and what the VMI becomes. The first one that applies, and whose virt-handler works,
+is done; the next follows on the next look. Each says all that it needs, so that one side may go on without the other.
 """
 
-import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from virtsim.objects import keys
-from virtsim.objects.phases import with_status
 from virtsim.objects.pods import annotations_of, labels_of
 from virtsim.objects.resources import Object
-from virtsim.objects.times import now
-from virtsim.virt_handler.launcher import ABORTED, MigrationJob
+from virtsim.objects.switches import is_on
+from virtsim.virt_handler import writes
+from virtsim.virt_handler.faults import POSTCOPY_FAILURE, cannot_prepare
+from virtsim.virt_handler.transfer.job import ABORTED, Job
+from virtsim.virt_handler.writes import Told
 
 State = dict[str, Any]
+Side = Literal["source", "target"]
+
+READY = "targetNodeDomainReadyTimestamp"
+
+OBSERVED_WITHIN_SECONDS = 60.0
+"""How long the source waits for the moved domain to be seen on the target (virtual seconds)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What a step is decided on: the VMI, its migrationState, the target pod's readiness, the job and its age (s)."""
+    """What a step is decided on.
+
+    target_ready: of the target pod. job: the source's, None before it starts and after its end is written. since_end:
+    virtual seconds since the job was over. cut_off: a node of the two is lost.
+    """
 
     vmi: Object
     state: State
     target_ready: bool
-    job: MigrationJob
-    age: float
+    job: Job | None = None
+    since_end: float = 0.0
+    cut_off: bool = False
+
+    def has(self, *fields: str) -> bool:
+        """Whether the migrationState has all of these."""
+        return all(self.state.get(field) for field in fields)
+
+    def lacks(self, *fields: str) -> bool:
+        """Whether it has none of these."""
+        return not any(self.state.get(field) for field in fields)
+
+    @property
+    def started(self) -> bool:
+        """The source's job has begun, and nobody has written its end."""
+        return self.has("startTimestamp") and self.lacks("endTimestamp") and self.job is not None
+
+    @property
+    def mode(self) -> str:
+        return self.job.mode if self.job is not None else ""
+
+    @property
+    def moved(self) -> bool:
+        """The job is over, and well."""
+        return self.started and self.job is not None and self.job.succeeded
+
+    @property
+    def failure(self) -> str | None:
+        return self.job.failure if self.started and self.job is not None else None
+
+    @property
+    def guest_lost(self) -> bool:
+        """In post-copy each side has a part of the guest: what breaks the connection, or a side, kills it."""
+        broken = self.cut_off or not self.target_ready or self.failure is not None
+        going = self.started and self.mode == "PostCopy" and not self.moved and broken
+        return going or (self.has("failed") and self.state.get("mode") == "PostCopy")
+
+    @property
+    def observes(self) -> bool:
+        """Whether the target's virt-handler can see what goes on in the target pod."""
+        return self.started and self.target_ready and not is_on(self.vmi, keys.DOMAIN_NEVER_SEEN)
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One write of a virt-handler, with the events around it as (type, reason, message)."""
+    """One write of a virt-handler, with the events around it. One that changes nothing is tried again later."""
 
-    side: Literal["source", "target"]
+    side: Side
     applies: Callable[[Sight], bool]
     change: Callable[[Sight], Object]
-    before: Callable[[Sight], list[tuple[str, str, str]]] = lambda sight: []
-    after: Callable[[Sight], list[tuple[str, str, str]]] = lambda sight: []
+    before: Callable[[Sight], list[Told]] = lambda sight: []
+    after: Callable[[Sight], list[Told]] = lambda sight: []
 
 
-def _lacks(*fields: str) -> Callable[[Sight], bool]:
-    return lambda sight: not any(sight.state.get(field) for field in fields)
-
-
-def _with_state(sight: Sight, **fields: Any) -> Object:
-    return with_status(sight.vmi, migrationState={**sight.state, **fields})
-
-
-def ports(uid: str) -> dict[str, int]:
-    """The proxies' listen ports: random on a real node, here a hash; for libvirt (0) and the migration (49152)."""
-    digest = hashlib.sha256(uid.encode()).digest()
-    first = 32768 + int.from_bytes(digest[:2], "big") % 14000
-    return {str(first): 0, str(first + 14000): 49152}
-
-
-def _prepared(sight: Sight) -> Object:
-    uid = sight.state["migrationUid"]
-    return _with_state(sight, targetNodeAddress="10.0.0.9", targetDirectMigrationNodePorts=ports(uid))
-
-
-def _listening(sight: Sight) -> list[tuple[str, str, str]]:
-    numbers = ", ".join(ports(sight.state["migrationUid"]))
-    return [("Normal", "PreparingTarget", f"Migration Target is listening at 10.0.0.9, on ports: {numbers}")]
-
-
-def _failed(sight: Sight, reason: str, **fields: Any) -> Object:
-    return _with_state(sight, endTimestamp=now(), completed=True, failed=True, failureReason=reason, **fields)
-
-
-def _failure_told(sight: Sight, reason: str) -> list[tuple[str, str, str]]:
-    uid = sight.state["migrationUid"]
-    return [("Warning", "Migrated", f"VirtualMachineInstance migration uid {uid} failed. reason:{reason}")]
-
-
-def _flipped(sight: Sight) -> Object:
-    """The VM's owner changes: labels and status in one request. Empty strings are left out, as Go's omitempty does."""
-    target = sight.state["targetNode"]
-    vmi = _with_state(sight, endTimestamp=now())
-    gone = ("evacuationNodeName", "launcherContainerImageVersion")
-    status = {field: value for field, value in vmi["status"].items() if field not in gone}
-    labels = {label: value for label, value in labels_of(vmi).items() if label != keys.OUTDATED_LAUNCHER}
-    annotations = {key: value for key, value in annotations_of(vmi).items() if key != keys.EVICTION_SOURCE}
-    metadata = {**vmi["metadata"], "labels": {**labels, keys.NODE_NAME: target}, "annotations": annotations}
-    return {**vmi, "metadata": metadata, "status": {**status, "nodeName": target, "migrationTransport": "Unix"}}
-
-
-def _target_label_removed(sight: Sight) -> Object:
-    labels = {key: value for key, value in labels_of(sight.vmi).items() if key != keys.MIGRATION_TARGET_NODE}
-    return {**sight.vmi, "metadata": {**sight.vmi["metadata"], "labels": labels}}
-
-
-def _job_over(sight: Sight) -> bool:
-    return sight.age >= sight.job.seconds
-
-
-def _may_prepare(sight: Sight) -> bool:
+def _unprepared(sight: Sight) -> bool:
     blocked = keys.BLOCK_PREPARATION in annotations_of(sight.vmi)
-    return sight.target_ready and not blocked and not sight.state.get("targetNodeAddress")
+    return sight.target_ready and not blocked and sight.lacks("targetNodeAddress", "endTimestamp")
+
+
+def _to_be_aborted(sight: Sight) -> bool:
+    """Post-copy cannot be cancelled, and what has moved is not moved back."""
+    return sight.started and sight.has("abortRequested") and sight.mode != "PostCopy" and not sight.moved
+
+
+def _to_be_ready(sight: Sight) -> bool:
+    """The guest runs on the target: when all has moved, in post-copy from its beginning."""
+    here = sight.moved or sight.mode == "PostCopy"
+    return sight.observes and here and sight.has("targetNodeDomainDetected") and sight.lacks(READY)
+
+
+def _guest_lost(side: Side) -> Step:
+    """Post-copy lost its network, or a side: whoever is left says so."""
+    return Step(
+        side,
+        lambda sight: sight.guest_lost,
+        lambda sight: writes.guest_lost(sight.vmi, sight.failure or POSTCOPY_FAILURE),
+        after=lambda sight: writes.failure_told(sight.vmi, sight.failure or POSTCOPY_FAILURE),
+    )
 
 
 STEPS = (
+    _guest_lost("target"),
+    _guest_lost("source"),
     Step(  # the very end, also after a failure
         "target",
-        lambda sight: bool(sight.state.get("completed")) and keys.MIGRATION_TARGET_NODE in labels_of(sight.vmi),
-        _target_label_removed,
+        lambda sight: sight.has("completed") and keys.MIGRATION_TARGET_NODE in labels_of(sight.vmi),
+        lambda sight: writes.target_label_removed(sight.vmi),
     ),
     Step(  # the target has finished what was left
         "target",
-        lambda sight: bool(sight.state.get("endTimestamp")) and not sight.state.get("completed"),
-        lambda sight: _with_state(sight, completed=True),
+        lambda sight: sight.has("endTimestamp") and sight.lacks("completed"),
+        lambda sight: writes.completed(sight.vmi),
     ),
-    Step("target", lambda sight: bool(sight.state.get("endTimestamp")), lambda sight: sight.vmi),  # nothing left to do
+    Step(  # the target fails to prepare
+        "target",
+        lambda sight: _unprepared(sight) and cannot_prepare(sight.vmi),
+        lambda sight: sight.vmi,
+        before=lambda sight: [("Warning", "SyncFailed", "failed to prepare the migration target: simulated failure")],
+    ),
     Step(  # the target listens
         "target",
-        _may_prepare,
-        _prepared,
+        _unprepared,
+        lambda sight: writes.prepared(sight.vmi),
         before=lambda sight: [("Normal", "PreparingTarget", "VirtualMachineInstance Migration Target Prepared.")],
-        after=_listening,
+        after=lambda sight: writes.listening(sight.vmi),
     ),
-    Step("target", _lacks("targetNodeAddress"), lambda sight: sight.vmi),  # waits for its pod
     Step(  # the source's job begins
         "source",
-        _lacks("startTimestamp"),
-        lambda sight: _with_state(sight, startTimestamp=now(), mode="PreCopy"),
+        lambda sight: sight.has("targetNodeAddress") and sight.lacks("startTimestamp", "endTimestamp"),
+        lambda sight: writes.started(sight.vmi),
         before=lambda sight: [("Normal", "Migrating", "VirtualMachineInstance is migrating.")],
     ),
     Step(  # a cancelled migration, while the guest is still on the source
         "source",
-        lambda sight: bool(sight.state.get("abortRequested")) and _lacks("targetNodeDomainReadyTimestamp")(sight),
-        lambda sight: _failed(sight, ABORTED, abortStatus="Succeeded"),
+        _to_be_aborted,
+        lambda sight: writes.failed(sight.vmi, ABORTED, abortStatus="Succeeded"),
         before=lambda sight: [("Normal", "Migrating", "VirtualMachineInstance is aborting migration.")],
-        after=lambda sight: _failure_told(sight, ABORTED),
+        after=lambda sight: writes.failure_told(sight.vmi, ABORTED),
+    ),
+    Step(  # the source helped it to an end, at its deadline
+        "source",
+        lambda sight: sight.started and sight.mode != sight.state.get("mode"),
+        lambda sight: writes.in_mode(sight.vmi, sight.mode),
+    ),
+    Step(  # the job failed, or was given up
+        "source",
+        lambda sight: sight.failure is not None and sight.mode != "PostCopy",
+        lambda sight: writes.failed(sight.vmi, sight.failure or ""),
+        after=lambda sight: writes.failure_told(sight.vmi, sight.failure or ""),
     ),
     Step(  # the incoming domain is seen, paused, soon after the start
         "target",
-        lambda sight: sight.target_ready and _lacks("targetNodeDomainDetected")(sight),
-        lambda sight: _with_state(sight, targetNodeDomainDetected=True),
+        lambda sight: sight.observes and sight.failure is None and sight.lacks("targetNodeDomainDetected"),
+        lambda sight: writes.domain_detected(sight.vmi),
     ),
-    Step(
-        "source",  # the job failed, or was given up at its deadline
-        lambda sight: _job_over(sight) and sight.job.failure is not None,
-        lambda sight: _failed(sight, sight.job.failure or ""),
-        after=lambda sight: _failure_told(sight, sight.job.failure or ""),
-    ),
-    Step(  # the domain runs on the target
-        "target",
-        lambda sight: _job_over(sight) and sight.target_ready and _lacks("targetNodeDomainReadyTimestamp")(sight),
-        lambda sight: _with_state(sight, targetNodeDomainReadyTimestamp=now()),
-    ),
+    Step("target", _to_be_ready, lambda sight: writes.domain_ready(sight.vmi)),
     Step(  # the flip
         "target",
-        lambda sight: sight.target_ready and bool(sight.state.get("targetNodeDomainReadyTimestamp")),
-        _flipped,
-        after=lambda sight: [
-            ("Normal", "Migrated", f"The VirtualMachineInstance migrated to node {sight.state['targetNode']}.")
-        ],
+        lambda sight: sight.observes and sight.moved and sight.has(READY),
+        lambda sight: writes.flipped(sight.vmi),
+        after=lambda sight: writes.migrated(sight.vmi),
+    ),
+    Step(  # the guest has left, and was never seen to arrive
+        "source",
+        lambda sight: sight.moved and sight.lacks(READY) and sight.since_end >= OBSERVED_WITHIN_SECONDS,
+        lambda sight: writes.never_observed(sight.vmi),
+        after=lambda sight: writes.never_observed_told(),
     ),
 )
 
 
-def next_step(sight: Sight) -> Step | None:
-    """The write that is due, or None while the job runs."""
-    return next((step for step in STEPS if step.applies(sight)), None)
+def next_step(sight: Sight, silent: Collection[Side] = ()) -> Step | None:
+    """The write that is due, or None while there is none; `silent` are the sides whose virt-handler does not work."""
+    return next((step for step in STEPS if step.side not in silent and step.applies(sight)), None)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.integration.virtsim.scene import Scene
 from virtsim.objects.resources import PODS, VMIMS, Object
-from virtsim.virt_handler.launcher import FORCED_FAILURE, LIBVIRT_FAILURE
+from virtsim.virt_handler.faults import FORCED_FAILURE, LIBVIRT_FAILURE
 
 NAMESPACE = "virtsim-failure"
 MIGRATION_SECONDS = {"virtsim.drover.dev/migration-seconds": "0.4"}

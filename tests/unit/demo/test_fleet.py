@@ -3,9 +3,10 @@
 import pytest
 
 from demo import cast, fleet
+from tests.unit.virtsim.transfers import alone
 from virtsim.fleet import spec, vms
 from virtsim.objects import quantity
-from virtsim.virt_handler.transfer import precopy
+from virtsim.virt_handler.transfer.job import Terms
 
 LINK = 1.25e9
 
@@ -47,10 +48,10 @@ def test_one_is_very_busy_and_converges(read: spec.Fleet) -> None:
         name = f"{vmi['metadata']['namespace']}/{vmi['metadata']['name']}"
         rate = float(quantity.parse(vmi["metadata"]["annotations"]["virtsim.drover.dev/dirty-rate"]))
         memory = int(quantity.parse(vmi["spec"]["domain"]["memory"]["guest"]))
-        transfer = precopy(memory, rate, LINK, deadline=0)
-        assert transfer.converges
+        job = alone(Terms(memory, memory, rate), LINK)
+        assert job.succeeded
         if name in there:
-            seconds[name] = transfer.seconds / fleet.SPEED_UP
+            seconds[name] = job.at / fleet.SPEED_UP
     busiest = max(seconds, key=lambda name: seconds[name])
     assert busiest == "shop/analytics"
     assert 2 * max(took for name, took in seconds.items() if name != busiest) < seconds[busiest] < 40

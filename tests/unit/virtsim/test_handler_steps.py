@@ -1,19 +1,15 @@
 """The order of virt-handler's writes: each step follows from what the previous one has written."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from tests.unit.virtsim.objects import a_pod, a_vmi
+from tests.unit.virtsim.objects import a_pod, a_vmi, a_vmim
 from virtsim.objects.resources import Object
-from virtsim.virt_handler.launcher import (
-    ABORTED,
-    MigrationJob,
-    exit_phase,
-    qemu_timeout_seconds,
-    waits_for_domain,
-)
-from virtsim.virt_handler.steps import Sight, next_step
+from virtsim.virt_handler.launcher import exit_phase, qemu_timeout_seconds, waits_for_domain
+from virtsim.virt_handler.steps import Side, Sight, next_step
+from virtsim.virt_handler.transfer.job import ABORTED, Job, Mode, Terms, begun
 
 HANDED_OVER = {
     "migrationUid": "vmim-uid",
@@ -24,30 +20,44 @@ HANDED_OVER = {
 }
 
 
-def a_sight(failure: str | None = None, *, age: float = 0.0, ready: bool = True) -> Sight:
+def a_job(failure: str | None = None, *, over: bool = True, mode: Mode = "PreCopy") -> Job:
+    return replace(begun(Terms(1000, 1000), 0.0), ended=10.0 if over else None, failure=failure, mode=mode)
+
+
+def a_sight(job: Job, *, ready: bool = True, since_end: float = 0.0, **state: Any) -> Sight:
     vmi = a_vmi()
     vmi["metadata"]["labels"] |= {
         "kubevirt.io/migrationTargetNodeName": "node-b",
         "kubevirt.io/outdatedLauncherImage": "",
     }
     vmi["status"] |= {"evacuationNodeName": "node-a", "launcherContainerImageVersion": "old"}
-    vmi["status"]["migrationState"] = dict(HANDED_OVER)
-    return Sight(vmi, vmi["status"]["migrationState"], ready, MigrationJob(10.0, failure), age)
+    vmi["status"]["migrationState"] = HANDED_OVER | state
+    return Sight(vmi, vmi["status"]["migrationState"], ready, job, since_end)
 
 
-def _writes(sight: Sight) -> list[tuple[str, list[str], Object]]:
+def _writes(sight: Sight, *silent: Side) -> list[tuple[str, list[str], Object]]:
     """(side, new fields of the state, VMI) of every write until nothing is left to do."""
     writes: list[tuple[str, list[str], Object]] = []
-    while (step := next_step(sight)) is not None and (vmi := step.change(sight)) is not sight.vmi:
+    while (step := next_step(sight, silent)) is not None and (vmi := step.change(sight)) is not sight.vmi:
         state = vmi["status"]["migrationState"]
         new = sorted(field for field in state if state[field] != sight.state.get(field))
         writes.append((step.side, new, vmi))
+        if vmi["status"]["phase"] != "Running":
+            break
         sight = replace(sight, vmi=vmi, state=state)
     return writes
 
 
+PREPARED: dict[str, Any] = {"targetNodeAddress": "10.0.0.9"}
+STARTED: dict[str, Any] = PREPARED | {"startTimestamp": "2026-08-01T08:00:00Z", "mode": "PreCopy"}
+DETECTED: dict[str, Any] = STARTED | {"targetNodeDomainDetected": True}
+READY: dict[str, Any] = DETECTED | {"targetNodeDomainReadyTimestamp": "2026-08-01T08:00:10Z"}
+END = ["completed", "endTimestamp", "failed", "failureReason"]
+TARGET_END = [["endTimestamp"], ["completed"], []]
+
+
 def test_a_successful_migration_is_seven_writes() -> None:
-    writes = _writes(a_sight(age=10.0))
+    writes = _writes(a_sight(a_job(), targetMemoryOverhead="300Mi"))
     assert [(side, new) for side, new, _ in writes] == [
         ("target", ["targetDirectMigrationNodePorts", "targetNodeAddress"]),
         ("source", ["mode", "startTimestamp"]),
@@ -62,41 +72,133 @@ def test_a_successful_migration_is_seven_writes() -> None:
     assert (flip["status"]["nodeName"], flip["metadata"]["labels"]["kubevirt.io/nodeName"]) == ("node-b", "node-b")
     # absent, never empty: an empty string would make virt-controller's tests of the status fail for ever
     assert not {"evacuationNodeName", "launcherContainerImageVersion"} & set(flip["status"])
+    assert flip["status"]["memory"] == {"memoryOverhead": "300Mi"}
     assert "kubevirt.io/outdatedLauncherImage" not in flip["metadata"]["labels"]
     assert "kubevirt.io/migrationTargetNodeName" in flip["metadata"]["labels"]
     assert "kubevirt.io/migrationTargetNodeName" not in end["metadata"]["labels"]
 
 
-def test_the_flip_waits_for_the_job() -> None:
-    assert [new for _, new, _ in _writes(a_sight(age=9.9))][-1] == ["targetNodeDomainDetected"]
+FLOWS: list[tuple[str, Sight, tuple[Side, ...], list[list[str]]]] = [
+    ("the flip waits for the job", a_sight(a_job(over=False), **STARTED), (), [["targetNodeDomainDetected"]]),
+    ("nothing is prepared without a target pod", a_sight(a_job(), ready=False), (), []),
+    ("nor while its virt-handler is stopped", a_sight(a_job()), ("target",), []),
+    ("nothing starts while the source's is stopped", a_sight(a_job(), **PREPARED), ("source",), []),
+    ("the target ends it alone", a_sight(a_job(), **DETECTED), ("source",), [[*READY][-1:], *TARGET_END]),
+    ("a moved guest waits for the target to see it", a_sight(a_job(), since_end=59, **DETECTED), ("target",), []),
+    ("and for ever, if the source is silent too", a_sight(a_job(), since_end=99, **DETECTED), ("source", "target"), []),
+    ("a failed job ends on the source", a_sight(a_job("no luck"), **DETECTED), (), [END, []]),
+    ("which must be there", a_sight(a_job("no luck"), **DETECTED), ("source",), []),
+    ("a failed one is not seen on the target", a_sight(a_job("no luck"), **STARTED), (), [END, []]),
+    (
+        "an abort ends it at once",
+        a_sight(a_job(over=False), **STARTED, abortRequested=True),
+        (),
+        [["abortStatus", *END], []],
+    ),
+    (
+        "but not after all has moved",
+        a_sight(a_job(), **DETECTED, abortRequested=True),
+        (),
+        [[*READY][-1:], *TARGET_END],
+    ),
+    ("nor after the guest runs on the target", a_sight(a_job(), **READY, abortRequested=True), (), TARGET_END),
+    (
+        "nor in post-copy, where it is ready before it is over",
+        a_sight(a_job(over=False, mode="PostCopy"), **DETECTED, abortRequested=True),
+        (),
+        [["mode"], [*READY][-1:]],
+    ),
+    (
+        "a mode is written even when it is over by then",
+        a_sight(a_job(mode="Paused"), **DETECTED),
+        (),
+        [["mode"], [*READY][-1:], *TARGET_END],
+    ),
+]
 
 
-def test_nothing_is_prepared_without_a_target_pod() -> None:
-    assert _writes(a_sight(ready=False)) == []
+@pytest.mark.parametrize(("sight", "silent", "expected"), [pytest.param(*flow[1:], id=flow[0]) for flow in FLOWS])
+def test_flows(sight: Sight, silent: tuple[Side, ...], expected: list[list[str]]) -> None:
+    assert [new for _, new, _ in _writes(sight, *silent)] == expected
 
 
-@pytest.mark.parametrize(("failure", "age"), [("no luck", 10.0), (ABORTED, 10.0)])
-def test_a_failed_job_ends_on_the_source(failure: str, age: float) -> None:
-    writes = _writes(a_sight(failure, age=age))
-    side, new, vmi = writes[-2]
-    assert (side, new) == ("source", ["completed", "endTimestamp", "failed", "failureReason"])
-    assert vmi["status"]["migrationState"]["failureReason"] == failure
-    assert vmi["status"]["nodeName"] == "node-a"
-    assert "kubevirt.io/migrationTargetNodeName" not in writes[-1][2]["metadata"]["labels"]
+def test_a_failed_job_leaves_the_vm_where_it_is() -> None:
+    vmi = _writes(a_sight(a_job("no luck"), **DETECTED))[-1][2]
+    assert vmi["status"]["migrationState"]["failureReason"] == "no luck"
+    assert (vmi["status"]["phase"], vmi["status"]["nodeName"]) == ("Running", "node-a")
+    assert "kubevirt.io/migrationTargetNodeName" not in vmi["metadata"]["labels"]
 
 
-def test_an_abort_ends_it_at_once_but_not_after_the_guest_runs_on_the_target() -> None:
-    running = a_sight(age=5.0)
-    running.state.update(targetNodeAddress="10.0.0.9", startTimestamp="2026-08-01T08:00:00Z", abortRequested=True)
-    _, new, vmi = _writes(running)[0]
-    assert new == ["abortStatus", "completed", "endTimestamp", "failed", "failureReason"]
-    assert vmi["status"]["migrationState"]["failureReason"] == ABORTED
+LOST = [
+    ("never seen on the target", a_sight(a_job(), since_end=60, **DETECTED), ("target",)),
+    ("failed in post-copy", a_sight(a_job("postcopy-failed", mode="PostCopy"), **DETECTED), ()),
+    ("post-copy, and the target pod is gone", a_sight(a_job(over=False, mode="PostCopy"), ready=False, **DETECTED), ()),
+    (
+        "post-copy, and a node is lost",
+        replace(a_sight(a_job(over=False, mode="PostCopy"), **DETECTED), cut_off=True),
+        ("target",),
+    ),
+    (
+        "post-copy, and virt-controller saw the target end first",
+        a_sight(a_job(), **DETECTED | {"mode": "PostCopy"}, endTimestamp="x", completed=True, failed=True),
+        (),
+    ),
+]
 
-    late = a_sight(age=10.0)
-    late.state.update(
-        running.state, targetNodeDomainDetected=True, targetNodeDomainReadyTimestamp="2026-08-01T08:00:10Z"
-    )
-    assert [new for _, new, _ in _writes(late)] == [["endTimestamp"], ["completed"], []]
+
+@pytest.mark.parametrize(("sight", "silent"), [pytest.param(*lost[1:], id=lost[0]) for lost in LOST])
+def test_a_lost_guest_is_a_failed_vmi(sight: Sight, silent: tuple[Side, ...]) -> None:
+    _, _, vmi = _writes(sight, *silent)[-1]
+    state = vmi["status"]["migrationState"]
+    assert (vmi["status"]["phase"], state["failed"], state["completed"]) == ("Failed", True, True)
+
+
+def test_a_target_that_cannot_be_prepared_says_so_and_tries_again() -> None:
+    sight = a_sight(a_job())
+    sight.vmi["metadata"]["annotations"]["virtsim.drover.dev/fail-at"] = "PreparingTarget"
+    step = next_step(sight)
+    assert step is not None
+    assert step.change(sight) is sight.vmi
+    assert [(kind, reason) for kind, reason, _ in step.before(sight)] == [("Warning", "SyncFailed")]
+
+
+PAUSED_BY_USER = {"type": "Paused", "status": "True", "reason": "PausedByUser"}
+
+
+@pytest.mark.parametrize(("by_user", "expected"), [(True, [PAUSED_BY_USER]), (False, [])])
+@pytest.mark.parametrize("failure", [None, ABORTED])
+def test_who_paused_the_guest_decides_who_lets_it_go_on(
+    by_user: bool, expected: list[Object], failure: str | None
+) -> None:
+    sight = a_sight(a_job(failure, mode="Paused"), **DETECTED)
+    sight.vmi["status"]["conditions"] = [PAUSED_BY_USER] if by_user else []
+    writes = _writes(sight)
+    reasons = [entry["reason"] for entry in writes[0][2]["status"]["conditions"]]
+    assert reasons == ["PausedByUser" if by_user else "PausedByMigrationMonitor"]
+    assert writes[-1][2]["status"]["conditions"] == expected
+
+
+def test_what_waited_for_the_migration_is_finished_with_it() -> None:
+    sight = a_sight(a_job(), **DETECTED)
+    sight.vmi["spec"]["domain"] |= {"cpu": {"cores": 1, "sockets": 4}, "memory": {"guest": "1Gi"}}
+    kinds = ("MigrationRequired", "HotVCPUChange", "HotMemoryChange", "VolumesChange", "LiveMigratable")
+    sight.vmi["status"]["conditions"] = [{"type": kind, "status": "True"} for kind in kinds]
+    sight.vmi["status"]["migratedVolumes"] = [{"volumeName": "root"}]
+    sight.vmi["metadata"]["labels"]["kubevirt.io/vmi-pod-cpu-resource-limits"] = "4"
+    ready, flip, done, _ = [vmi for _, _, vmi in _writes(sight)]
+    left = [[entry["type"] for entry in vmi["status"]["conditions"]] for vmi in (ready, flip, done)]
+    assert left == [[*kinds[1:]], [*kinds[1:]], ["LiveMigratable"]]
+    assert done["status"]["currentCPUTopology"] == {"cores": 1, "sockets": 4, "threads": 1}
+    assert done["status"]["memory"] == {"guestCurrent": "1Gi", "guestRequested": "1Gi"}
+    assert "migratedVolumes" not in done["status"]
+    assert "kubevirt.io/vmi-pod-cpu-resource-limits" not in done["metadata"]["labels"]
+
+
+@pytest.mark.parametrize(("method", "purposes"), [("LiveMigration", [0, 49152]), ("BlockMigration", [0, 49152, 49153])])
+def test_disks_have_a_port_of_their_own(method: str, purposes: list[int]) -> None:
+    sight = a_sight(a_job())
+    sight.vmi["status"]["migrationMethod"] = method
+    assert list(_writes(sight)[0][2]["status"]["migrationState"]["targetDirectMigrationNodePorts"].values()) == purposes
 
 
 @pytest.mark.parametrize(
@@ -108,6 +210,7 @@ def test_an_abort_ends_it_at_once_but_not_after_the_guest_runs_on_the_target() -
         ("source", {"completed": True, "failed": True}, None),
         ("target", {"completed": True}, None),
         ("target", {"completed": True, "failed": True}, "Failed"),
+        ("target", {"completed": True, "failed": True, "targetNodeDomainDetected": True}, "Succeeded"),
         ("another", {"completed": True}, None),
     ],
 )
@@ -115,6 +218,33 @@ def test_which_launcher_ends(pod: str, outcome: dict[str, object], expected: str
     vmi = a_vmi()
     vmi["status"]["migrationState"] = HANDED_OVER | outcome
     assert exit_phase({"metadata": {"name": pod}}, vmi) == expected
+
+
+def test_a_source_may_end_badly_after_a_good_migration() -> None:
+    vmi = a_vmi()
+    vmi["metadata"]["annotations"]["virtsim.drover.dev/source-exit-error"] = "true"
+    vmi["status"]["migrationState"] = HANDED_OVER | {"completed": True}
+    assert exit_phase({"metadata": {"name": "source"}}, vmi) == "Failed"
+
+
+CRASHES = [
+    ("Scheduled", "Scheduling", "node-a", None),
+    ("Scheduled", "Scheduled", "node-a", "Failed"),
+    ("Scheduled", "Running", "node-a", "Failed"),
+    ("Scheduled", "Running", "node-b", None),  # the VM is in it
+    ("Scheduled", "Succeeded", "node-a", None),
+    ("nonsense", "Scheduled", "node-a", None),
+]
+
+
+@pytest.mark.parametrize(("wish", "phase", "vm_on", "expected"), CRASHES)
+def test_a_target_may_crash_in_a_phase_or_soon_after(wish: str, phase: str, vm_on: str, expected: str | None) -> None:
+    vmi = a_vmi()
+    vmi["metadata"]["annotations"]["virtsim.drover.dev/target-pod-crash-at"] = wish
+    vmi["status"]["nodeName"] = vm_on
+    pod = a_pod(node="node-b", labels=A_TARGET)
+    assert exit_phase(pod, vmi, a_vmim(phase)) == expected
+    assert exit_phase(pod, vmi, a_vmim(phase) | {"metadata": {"uid": "another"}}) is None
 
 
 A_TARGET = {"kubevirt.io/migrationJobUID": "vmim-uid"}
