@@ -19,6 +19,7 @@ from virtsim.fleet.spec import Fleet, FleetError, names, read
 from virtsim.objects import quantity
 from virtsim.options import Options
 from virtsim.simulator import running
+from virtsim.virt_api.api_services import UnreachableError
 
 FAILED = 1
 REFUSED = 2
@@ -37,7 +38,7 @@ def main() -> int:
     except (ForeignKubeVirtError, FleetError) as error:
         print(f"virtsim: {error}", file=sys.stderr)
         return REFUSED
-    except (ApiError, aiohttp.ClientError, ConfigException) as error:
+    except (ApiError, UnreachableError, aiohttp.ClientError, ConfigException) as error:
         print(f"virtsim: {arguments.kubeconfig}: {error}", file=sys.stderr)
         return FAILED
     return 0
