@@ -7,6 +7,7 @@ import logging
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
@@ -83,24 +84,22 @@ async def simulate(kubeconfig: Path, fleet: Fleet, chosen: Options) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     began = time.monotonic()
-    simulation = asyncio.ensure_future(_hold(kubeconfig, fleet, chosen, stop, began))
+    simulation = asyncio.ensure_future(_hold(kubeconfig, fleet, chosen, began))
     stopping = asyncio.ensure_future(stop.wait())
     await asyncio.wait({simulation, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    if not simulation.done() and not stop.is_set():
-        simulation.cancel()
-    await simulation
+    stopping.cancel()
+    simulation.cancel()
+    with suppress(asyncio.CancelledError):
+        await simulation
 
 
-async def _hold(kubeconfig: Path, fleet: Fleet, chosen: Options, stop: asyncio.Event, began: float) -> None:
+async def _hold(kubeconfig: Path, fleet: Fleet, chosen: Options, began: float) -> None:
+    """Until it is cancelled, which it may be while the VMs still start: whatever is registered is taken out then."""
     async with running(kubeconfig, fleet, chosen) as simulator:
         nodes = sum(len(names(group)) for group in fleet.nodes)
         vms = sum(len(names(group)) for group in fleet.virtual_machines)
         print(f"virtsim: ready, {nodes} nodes, {vms} VMs, {time.monotonic() - began:.1f} s", flush=True)
-        stopping = asyncio.ensure_future(stop.wait())
-        crashing = asyncio.ensure_future(simulator.crashed())
-        await asyncio.wait({stopping, crashing}, return_when=asyncio.FIRST_COMPLETED)
-        for task in (stopping, crashing):
-            task.cancel()
+        await simulator.crashed()
 
 
 if __name__ == "__main__":
