@@ -7,6 +7,7 @@ import logging
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
@@ -20,6 +21,7 @@ from virtsim.fleet.spec import Fleet, FleetError, names, read
 from virtsim.objects import quantity
 from virtsim.options import Options
 from virtsim.simulator import running
+from virtsim.virt_api.api_services import UnreachableError
 
 FAILED = 1
 REFUSED = 2
@@ -38,7 +40,7 @@ def main() -> int:
     except (ForeignKubeVirtError, FleetError) as error:
         print(f"virtsim: {error}", file=sys.stderr)
         return REFUSED
-    except (ApiError, aiohttp.ClientError, ConfigException) as error:
+    except (ApiError, UnreachableError, aiohttp.ClientError, ConfigException) as error:
         print(f"virtsim: {arguments.kubeconfig}: {error}", file=sys.stderr)
         return FAILED
     return 0
@@ -90,24 +92,22 @@ async def simulate(kubeconfig: Path, fleet: Fleet, chosen: Options) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     began = time.monotonic()
-    simulation = asyncio.ensure_future(_hold(kubeconfig, fleet, chosen, stop, began))
+    simulation = asyncio.ensure_future(_hold(kubeconfig, fleet, chosen, began))
     stopping = asyncio.ensure_future(stop.wait())
     await asyncio.wait({simulation, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    if not simulation.done() and not stop.is_set():
-        simulation.cancel()
-    await simulation
+    stopping.cancel()
+    simulation.cancel()
+    with suppress(asyncio.CancelledError):
+        await simulation
 
 
-async def _hold(kubeconfig: Path, fleet: Fleet, chosen: Options, stop: asyncio.Event, began: float) -> None:
+async def _hold(kubeconfig: Path, fleet: Fleet, chosen: Options, began: float) -> None:
+    """Until it is cancelled, which it may be while the VMs still start: whatever is registered is taken out then."""
     async with running(kubeconfig, fleet, chosen) as simulator:
         nodes = sum(len(names(group)) for group in fleet.nodes)
         vms = sum(len(names(group)) for group in fleet.virtual_machines)
         print(f"virtsim: ready, {nodes} nodes, {vms} VMs, {time.monotonic() - began:.1f} s", flush=True)
-        stopping = asyncio.ensure_future(stop.wait())
-        crashing = asyncio.ensure_future(simulator.crashed())
-        await asyncio.wait({stopping, crashing}, return_when=asyncio.FIRST_COMPLETED)
-        for task in (stopping, crashing):
-            task.cancel()
+        await simulator.crashed()
 
 
 if __name__ == "__main__":

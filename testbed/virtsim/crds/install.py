@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from virtsim.cluster.client import MERGE_PATCH, ApiError, Client
+from virtsim.crds import roles
 from virtsim.crds.older import as_of
 from virtsim.objects import keys
 from virtsim.objects.conditions import is_true
@@ -40,12 +41,13 @@ def definitions(version: Version = NEWEST) -> list[Object]:
 
 
 async def install(client: Client, version: Version = NEWEST) -> None:
-    """Creates or renews the CRDs and waits until they are served.
+    """Creates or renews the CRDs, which it waits for, and the roles.
 
     Raises ForeignKubeVirtError when any definition in a group of KubeVirt's is not the simulator's own.
     """
     await refuse_foreign(client)
     wanted = definitions(version)
+    await roles.install(client)
     await asyncio.gather(*(_apply(client, crd) for crd in wanted))
     async with asyncio.timeout(ESTABLISHED_WITHIN_SECONDS):
         await asyncio.gather(*(_established(client, crd["metadata"]["name"]) for crd in wanted))

@@ -18,6 +18,12 @@ CERTIFIED = f"{SERVICE}.{NAMESPACE}.svc"
 """The name that the API server wants in the certificate."""
 
 AVAILABLE_WITHIN_SECONDS = 30.0
+
+
+class UnreachableError(Exception):
+    """The API server cannot call this process: the subresources would block the deletion of namespaces."""
+
+
 LABELS = {SIMULATED_CRD: "true"}
 
 
@@ -53,16 +59,24 @@ def api_services(port: int, authority: bytes) -> list[Object]:
 
 async def register(client: Client, host: str, port: int, authority: bytes) -> None:
     """Puts them in, in the place of what an earlier simulator left; returns when the API server forwards to them."""
-    # An address such as 127.0.0.1 would do, but Kubernetes warns of it: the Service is about names.
+    # An address would do, but the Service is about names.
     name = "localhost" if host == "127.0.0.1" else host
-    async with asyncio.timeout(AVAILABLE_WITHIN_SECONDS):
-        while not await _put(client, service(name)):  # noqa: ASYNC110 - an earlier namespace of that name is ending
-            await asyncio.sleep(0.1)
-        wanted = api_services(port, authority)
-        for each in wanted:
-            await replace(client, API_SERVICES, each)
-        for each in wanted:
-            await _available(client, each["metadata"]["name"])
+    try:
+        async with asyncio.timeout(AVAILABLE_WITHIN_SECONDS):
+            await _register(client, name, port, authority)
+    except TimeoutError:
+        where = f"{name}:{port}"
+        raise UnreachableError(f"the API server does not reach virt-api at {where}: see --webhook-host") from None
+
+
+async def _register(client: Client, host: str, port: int, authority: bytes) -> None:
+    while not await _put(client, service(host)):  # noqa: ASYNC110 - an earlier namespace of that name is ending
+        await asyncio.sleep(0.1)
+    wanted = api_services(port, authority)
+    for each in wanted:
+        await replace(client, API_SERVICES, each)
+    for each in wanted:
+        await _available(client, each["metadata"]["name"])
 
 
 async def unregister(client: Client) -> None:

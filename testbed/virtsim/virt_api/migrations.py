@@ -16,6 +16,9 @@ from virtsim.objects.resources import KUBEVIRTS, VMIMS, VMIS, Object
 from virtsim.versions import Version
 from virtsim.virt_api.review import Denial, Request, invalid
 
+GATED = {"priority", "sendTo", "receive"}
+"""Fields of the spec that a feature gate may forbid."""
+
 
 async def admit_create(client: Client, version: Version, request: Request) -> Denial | None:
     """Why this VMIM may not be created, or None. Reads live, as virt-api does: not atomic with the creation."""
@@ -23,7 +26,7 @@ async def admit_create(client: Client, version: Version, request: Request) -> De
     name = spec.get("vmiName", "")
     if not name:
         return invalid("FieldValueRequired", "vmiName is missing", "spec.vmiName")
-    kubevirts: list[Object] = (await client.list(KUBEVIRTS))["items"]
+    kubevirts: list[Object] = (await client.list(KUBEVIRTS))["items"] if GATED & spec.keys() else []
     if (denial := refused_priority(request, kubevirts, version)) is not None:
         return denial
     try:

@@ -7,6 +7,7 @@ from math import inf
 from virtsim.objects.resources import Key, Object, key_of
 from virtsim.objects.times import seconds_since
 from virtsim.options import Options
+from virtsim.virt_handler.older import terms_as_of
 from virtsim.virt_handler.terms import terms_of
 from virtsim.virt_handler.transfer.job import Job
 from virtsim.virt_handler.transfer.network import Network, Route
@@ -19,6 +20,7 @@ class Transfers:
 
     def __init__(self, options: Options, wake: Callable[[Key], None]) -> None:
         self._speed_up = options.speed_up
+        self._version = options.version
         self._wake = wake
         self._network = Network(options.link_speed)
         self._keys: dict[str, Key] = {}
@@ -80,7 +82,7 @@ class Transfers:
         state = vmi["status"]["migrationState"]
         self._keys[uid_of(vmi)], self._uids[key_of(vmi)] = key_of(vmi), uid_of(vmi)
         route = Route(state["sourceNode"], state["targetNode"])
-        self._changed(self._network.begin(uid_of(vmi), terms_of(vmi), route, at))
+        self._changed(self._network.begin(uid_of(vmi), terms_as_of(self._version, terms_of(vmi)), route, at))
 
     def _began(self, vmi: Object) -> float:
         """By the timestamp, which is cut to the second."""

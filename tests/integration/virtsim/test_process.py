@@ -58,6 +58,14 @@ def fleet(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture
+def unplaceable(tmp_path: Path) -> Path:
+    """A fleet whose VM no node takes."""
+    path = tmp_path / "unplaceable.yaml"
+    path.write_text(FLEET.replace("node: process", "nodeSelector: {no: where}"))
+    return path
+
+
 async def test_foreign_definitions_are_refused(cluster: Cluster, client: Client, fleet: Path) -> None:
     foreign = await client.create(CRDS, _foreign())
     try:
@@ -77,6 +85,18 @@ async def test_it_runs_until_it_is_told_to_stop(cluster: Cluster, client: Client
         assert await _registered(client) == REGISTERED
         schema = await client.get(CRDS, "", "virtualmachineinstancemigrations.kubevirt.io")
         assert "addedNodeSelector" not in _spec_of(schema)
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), STOPPED_WITHIN_SECONDS) == 0
+    assert await _registered(client) == []
+    await _clean(client)
+
+
+async def test_it_stops_before_it_is_ready(cluster: Cluster, client: Client, unplaceable: Path) -> None:
+    async with started(cluster, unplaceable) as process:
+        async with asyncio.timeout(STARTED_WITHIN_SECONDS):
+            while not (await client.list(VMIS, "virtsim-process"))["items"]:  # noqa: ASYNC110 - another process does it
+                await asyncio.sleep(0.05)
+        assert await _registered(client) == REGISTERED
         process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(process.wait(), STOPPED_WITHIN_SECONDS) == 0
     assert await _registered(client) == []

@@ -175,9 +175,19 @@ async def grant(scene: Scene, user: str, *resources: str) -> None:
     kind = {"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"name": user, "namespace": NAMESPACE}}
     rule = {"apiGroups": ["subresources.kubevirt.io"], "resources": list(resources), "verbs": ["update"]}
     await scene.user.create(ROLES, {**kind, "kind": "Role", "rules": [rule]})
-    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": user}
-    subject = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}
-    await scene.user.create(BINDINGS, {**kind, "kind": "RoleBinding", "roleRef": reference, "subjects": [subject]})
+    await bind(scene, user, "Role", user)
+
+
+async def bind(scene: Scene, user: str, kind: str, role: str) -> None:
+    group = "rbac.authorization.k8s.io"
+    binding = {
+        "apiVersion": f"{group}/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": user, "namespace": NAMESPACE},
+        "roleRef": {"apiGroup": group, "kind": kind, "name": role},
+        "subjects": [{"apiGroup": group, "kind": "User", "name": user}],
+    }
+    await scene.user.create(BINDINGS, binding)
 
 
 async def test_rbac_is_asked_twice(scene: Scene) -> None:
@@ -196,6 +206,17 @@ async def test_rbac_is_asked_twice(scene: Scene) -> None:
         while code == 403:  # the authorizer's caches have not seen the binding yet
             code = await answers(user)
         assert code == wanted, user
+
+
+async def test_the_role_for_migrations_is_not_part_of_edit(scene: Scene) -> None:
+    for user, role in (("mover", "kubevirt.io:migrate"), ("editor", "edit")):
+        await bind(scene, user, "ClusterRole", role)
+    path = f"{ROOT}/v1/namespaces/{NAMESPACE}/virtualmachines/ghost/migrate"
+    code, _ = await asked(scene, path, {}, user="mover")
+    while code in (401, 403):  # the authorizer's caches have not seen the binding yet
+        code, _ = await asked(scene, path, {}, user="mover")
+    assert code == 404, "there is no such VM, but who asks may"
+    assert (await asked(scene, path, {}, user="editor"))[0] == 403
 
 
 async def test_what_is_not_served_is_not_found(scene: Scene) -> None:

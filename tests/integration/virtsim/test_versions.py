@@ -136,13 +136,13 @@ async def budget_of(scene: Scene, vm: str, least: int) -> Object:
 async def test_1_5_protects_both_pods_while_a_vm_migrates(scene: Scene) -> None:
     alone = await budget_of(scene, "vm-2", 1)
     assert alone["metadata"]["name"].startswith("kubevirt-disruption-budget-")
-    await scene.annotate(NAMESPACE, "vm-2", migration_seconds="60")
+    await scene.annotate(NAMESPACE, "vm-2", migration_seconds="2")
     vmim = await scene.migrate(NAMESPACE, "vm-2")
     await scene.vmim(vmim, "Running")
     both = await budget_of(scene, "vm-2", 2)
     assert labels_of(both) == {"kubevirt.io/migrationName": vmim["metadata"]["name"]}
-    await scene.annotate(NAMESPACE, "vm-2", migration_seconds="0.2")
     await scene.vmim(vmim, "Succeeded")
+    await scene.annotate(NAMESPACE, "vm-2", migration_seconds="0.2")
     assert labels_of(await budget_of(scene, "vm-2", 1)) == {}
     assert both["metadata"]["uid"] == alone["metadata"]["uid"]
 

@@ -13,6 +13,8 @@ from virtsim.objects.resources import Object
 from virtsim.versions import Feature, Version
 from virtsim.virt_controller.evacuation_cap import has_spot
 from virtsim.virt_controller.older import conditions_as_of, pod_as_of
+from virtsim.virt_handler.older import terms_as_of
+from virtsim.virt_handler.terms import terms_of
 
 MINORS = [5, 6, 7, 8, 9]
 HAS: dict[Feature, str] = {
@@ -121,6 +123,22 @@ def test_what_older_conditions_lack() -> None:
     assert kept[5] == ["Ready"]
     assert kept[6] == ["Ready", "MigrationRequired"]
     assert kept[7] == kept[9] == ["Ready", "EvictionRequested", "MigrationRequired"]
+
+
+@pytest.mark.parametrize("fault", ["Running", "TargetReady"])
+def test_how_failures_are_worded(fault: str) -> None:
+    vmi = a_vmi()
+    vmi["metadata"]["annotations"]["virtsim.drover.dev/fail-at"] = fault
+    vmi["status"]["migrationState"] = {"migrationUid": "vmim-uid"}
+    reasons = {minor: terms_as_of(Version(minor), terms_of(vmi)).fault for minor in MINORS}
+    now = reasons[9]
+    assert now is not None
+    prefix = "Live migration failed error encountered during MigrateToURI3 libvirt api call: "
+    before = prefix if fault == "Running" else ""
+    assert {minor: each.reason for minor, each in reasons.items() if each} == {
+        **dict.fromkeys([5, 6, 7, 8], before + now.reason),
+        9: now.reason,
+    }
 
 
 def a_kubevirt(*open_gates: str, **migrations: Any) -> Object:
