@@ -1,6 +1,7 @@
 """A VM that the fast path wrote down is as one that was started, and lives on as one."""
 
 import re
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,9 +10,10 @@ import pytest
 from controlplane.cluster import Cluster
 from tests.integration.virtsim.scene import Scene
 from virtsim.cluster.client import ApiError
+from virtsim.cluster.store import Store
 from virtsim.fleet.spec import Fleet, parse
 from virtsim.objects.conditions import condition
-from virtsim.objects.resources import PODS, VMIS, Object
+from virtsim.objects.resources import NODES, PODS, VMIMS, VMIS, Object, key_of
 from virtsim.options import Options
 from virtsim.simulator import running
 
@@ -90,6 +92,31 @@ async def test_it_fails_and_is_refused_as_its_annotations_say(both: tuple[Scene,
         await scene.migrate(NAMESPACE, "fast-stuck")
     stuck = await scene.user.get(VMIS, NAMESPACE, "fast-stuck")
     assert (condition(stuck, "LiveMigratable") or {})["status"] == "False"
+
+
+async def test_the_caches_hold_what_the_api_server_has(both: tuple[Scene, dict[str, Object]]) -> None:
+    """Their objects share parts: whoever changed one in place would have changed others."""
+    scene, _ = both
+    for resource in (NODES, PODS, VMIS, VMIMS):
+        store = scene.simulator.caches.of(resource)
+        assert store is not None
+        for stored in (await scene.user.list(resource))["items"]:
+            del stored["metadata"]["managedFields"]
+            cached = await _at_least(store, stored)
+            if cached is not None and _version(cached) == _version(stored):
+                assert {**cached, "apiVersion": "", "kind": ""} == {**stored, "apiVersion": "", "kind": ""}
+
+
+async def _at_least(store: Store, stored: Object) -> Object | None:
+    """The cached object, once it is this version or a later one, or gone."""
+    key = key_of(stored)
+    await store.until(lambda: _version(store.get(*key)) >= _version(stored))
+    return store.get(*key)
+
+
+def _version(obj: Object | None) -> int:
+    """An object that is gone is newer than all."""
+    return int(obj["metadata"]["resourceVersion"]) if obj is not None else sys.maxsize
 
 
 async def _objects(scene: Scene, stem: str) -> dict[str, Object]:
