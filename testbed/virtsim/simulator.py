@@ -10,6 +10,7 @@ from typing import Any
 from virtsim import identities
 from virtsim.cluster.actor import Actor
 from virtsim.cluster.caches import Caches, all_synced
+from virtsim.cluster.chaos import Chaos, HarassedActor
 from virtsim.cluster.client import Client, Identity, connect
 from virtsim.cluster.events import Recorder
 from virtsim.crds.install import install
@@ -33,6 +34,7 @@ class Simulator:
     client: Client
     caches: Caches
     options: Options
+    chaos: Chaos
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def clear(self) -> None:
@@ -72,7 +74,8 @@ async def running(kubeconfig: str | Path, fleet: Fleet, options: Options | None 
     # from asking the API server.
     async with connect(str(kubeconfig)) as client, connect(str(kubeconfig)) as reading:
         await install(client, added_node_selector=options.added_node_selector)
-        simulator = Simulator(client, Caches(), options)
+        caches = Caches()
+        simulator = Simulator(client, caches, options, Chaos(caches, client))
         try:
             await _start(simulator)
             async with serving(reading.acting_as(identities.APISERVER), options):
@@ -83,7 +86,7 @@ async def running(kubeconfig: str | Path, fleet: Fleet, options: Options | None 
 
 
 async def _start(simulator: Simulator) -> None:
-    informers = simulator.caches.informers(simulator.client)
+    informers = simulator.caches.informers(simulator.client, simulator.chaos.sink)
     for informer in informers:
         simulator._run("informer", informer.run())
     await _or_crash(simulator, all_synced(informers))
@@ -91,10 +94,16 @@ async def _start(simulator: Simulator) -> None:
     handler = _actor(simulator, identities.HANDLER, "virt-handler")
     kubelet = _actor(simulator, identities.KUBELET, "kubelet")
     options = simulator.options
-    simulator._run("vmi", VmiController(controller, options.launcher_image).run())
-    simulator._run("migration", MigrationController(controller, options.launcher_image).run())
     evacuating = _actor(simulator, identities.CONTROLLER, "evacuation-controller")
-    simulator._run("evacuation", EvacuationController(evacuating).run())
+
+    def virt_controller() -> list[Coroutine[Any, Any, None]]:
+        return [
+            VmiController(controller, options.launcher_image).run(),
+            MigrationController(controller, options.launcher_image).run(),
+            EvacuationController(evacuating).run(),
+        ]
+
+    simulator._run("virt-controller", simulator.chaos.restarting(virt_controller))
     simulator._run("virt-handler", Handler(handler, options).run())
     simulator._run("kubelet", Pods(kubelet, options).run())
     simulator._run("heartbeats", Heartbeats(kubelet, handler).run())
@@ -111,6 +120,8 @@ def _actor(simulator: Simulator, identity: Identity, component: str) -> Actor:
     client = simulator.client.acting_as(identity)
     recorder = Recorder(client, component)
     simulator._run(f"events of {component}", recorder.run())
+    if identity in (identities.CONTROLLER, identities.HANDLER):
+        return HarassedActor(client, simulator.caches, recorder, simulator.chaos)
     return Actor(client, simulator.caches, recorder)
 
 

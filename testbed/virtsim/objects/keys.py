@@ -65,3 +65,10 @@ NOT_MIGRATABLE = "virtsim.drover.dev/not-migratable"
 DIRTY_RATE = "virtsim.drover.dev/dirty-rate"
 FAIL = "virtsim.drover.dev/fail"
 MIGRATION_SECONDS = "virtsim.drover.dev/migration-seconds"
+
+# The simulator's own, on the KubeVirt CR
+CONFLICTS = "virtsim.drover.dev/conflicts"
+LATE_EVENTS = "virtsim.drover.dev/late-events"
+DUPLICATE_EVENTS = "virtsim.drover.dev/duplicate-events"
+RESTART = "virtsim.drover.dev/restart"
+TOUCHED = "virtsim.drover.dev/touched"

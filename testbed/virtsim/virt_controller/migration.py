@@ -32,10 +32,9 @@ class MigrationController:
 
     async def run(self) -> None:
         caches = self._actor.caches
-        caches.vmims.subscribe(self._on_vmim)
-        caches.vmis.subscribe(self._on_vmi)
-        caches.pods.subscribe(self._on_pod)
-        await self._controller.run()
+        await self._controller.run(
+            (caches.vmims, self._on_vmim), (caches.vmis, self._on_vmi), (caches.pods, self._on_pod)
+        )
 
     async def reconcile(self, key: Key) -> float | None:
         vmim = self._actor.caches.vmims.get(*key)

@@ -30,9 +30,8 @@ class VmiController:
         self._controller = Controller("vmi", self.reconcile, WORKERS)
 
     async def run(self) -> None:
-        self._actor.caches.vmis.subscribe(self._on_vmi)
-        self._actor.caches.pods.subscribe(self._on_pod)
-        await self._controller.run()
+        caches = self._actor.caches
+        await self._controller.run((caches.vmis, self._on_vmi), (caches.pods, self._on_pod))
 
     async def reconcile(self, key: Key) -> None:
         vmi = self._actor.caches.vmis.get(*key)
