@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from virtsim import identities
 from virtsim.cluster.actor import Actor
 from virtsim.cluster.caches import Caches, all_synced
+from virtsim.cluster.chaos import Chaos, HarassedActor
 from virtsim.cluster.client import Client, Identity, connect
 from virtsim.cluster.events import Recorder
 from virtsim.cluster.informer import Informer
@@ -24,16 +26,9 @@ from virtsim.kubelet.nodes import Heartbeats
 from virtsim.kubelet.pods import Pods
 from virtsim.objects.resources import KUBEVIRTS, NODES
 from virtsim.options import Options
-from virtsim.versions import Feature
 from virtsim.virt_api.server import serving
 from virtsim.virt_controller.configuration import cluster_node_selectors
-from virtsim.virt_controller.disruption_budgets import DisruptionBudgetController
-from virtsim.virt_controller.evacuation import EvacuationController
-from virtsim.virt_controller.migration import MigrationController
-from virtsim.virt_controller.node import NodeController
-from virtsim.virt_controller.vm import VmController
-from virtsim.virt_controller.vmi import VmiController
-from virtsim.virt_controller.workload_updater import WorkloadUpdater
+from virtsim.virt_controller.process import virt_controller
 from virtsim.virt_handler.handler import Handler
 from virtsim.virt_handler.nodes import NodeHandler
 
@@ -45,6 +40,7 @@ class Simulator:
     client: Client
     caches: Caches
     options: Options
+    chaos: Chaos
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def clear(self) -> None:
@@ -84,7 +80,8 @@ async def running(kubeconfig: str | Path, fleet: Fleet, options: Options | None 
     # from asking the API server.
     async with connect(str(kubeconfig)) as client, connect(str(kubeconfig)) as reading:
         await install(client, options.version)
-        simulator = Simulator(client, Caches(), options)
+        caches = Caches()
+        simulator = Simulator(client, caches, options, Chaos(caches, client))
         try:
             async with serving(reading.acting_as(identities.APISERVER), options):
                 await _start(simulator, fleet)
@@ -95,7 +92,7 @@ async def running(kubeconfig: str | Path, fleet: Fleet, options: Options | None 
 
 async def _start(simulator: Simulator, fleet: Fleet) -> None:
     """Nodes first, then what the fast path writes, then those who would have to look at each of its writes."""
-    informers = simulator.caches.informers(simulator.client)
+    informers = simulator.caches.informers(simulator.client, simulator.chaos.sink)
     foundation = [informer for informer in informers if informer.resource in (NODES, KUBEVIRTS)]
     kubelet, handler = (
         _actor(simulator, identities.KUBELET, "kubelet"),
@@ -135,19 +132,9 @@ async def _start_fast(simulator: Simulator, fleet: Fleet) -> None:
 
 def _start_components(simulator: Simulator, kubelet: Actor, handler: Actor) -> None:
     options = simulator.options
-    controller = _actor(simulator, identities.CONTROLLER, "virtualmachine-controller")
-    simulator._run("vmi", VmiController(controller, options.launcher_image).run())
-    simulator._run("vm", VmController(controller).run())
-    simulator._run("migration", MigrationController(controller, options.launcher_image).run())
-    evacuating = _actor(simulator, identities.CONTROLLER, "evacuation-controller")
-    simulator._run("evacuation", EvacuationController(evacuating).run())
-    noticing = _actor(simulator, identities.CONTROLLER, "node-controller")
-    simulator._run("node", NodeController(noticing).run())
-    updating = _actor(simulator, identities.CONTROLLER, "workload-update-controller")
-    simulator._run("workload-update", WorkloadUpdater(updating, options.launcher_image).run())
-    if options.version.has(Feature.DISRUPTION_BUDGETS):
-        budgeting = _actor(simulator, identities.CONTROLLER, "disruptionbudget-controller")
-        simulator._run("disruption budgets", DisruptionBudgetController(budgeting).run())
+    acting = partial(_actor, simulator, identities.CONTROLLER)
+    controllers = virt_controller(acting, options.launcher_image, options.version)
+    simulator._run("virt-controller", simulator.chaos.restarting(controllers))
     simulator._run("virt-handler", Handler(handler, options).run())
     simulator._run("virt-handler of nodes", NodeHandler(handler).run())
     simulator._run("kubelet", Pods(kubelet, options).run())
@@ -157,7 +144,10 @@ def _actor(simulator: Simulator, identity: Identity, component: str) -> Actor:
     client = simulator.client.acting_as(identity)
     recorder = Recorder(client, component)
     simulator._run(f"events of {component}", recorder.run())
-    return Actor(client, simulator.caches, recorder, simulator.options.version)
+    version = simulator.options.version
+    if identity in (identities.CONTROLLER, identities.HANDLER):
+        return HarassedActor(client, simulator.caches, recorder, version, chaos=simulator.chaos)
+    return Actor(client, simulator.caches, recorder, version)
 
 
 async def _or_crash(simulator: Simulator, work: Coroutine[Any, Any, None]) -> None:

@@ -1,12 +1,12 @@
 """The caches all components share, and the indexes they are asked by."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from virtsim.cluster.client import Client
 from virtsim.cluster.informer import Informer
-from virtsim.cluster.store import Store
+from virtsim.cluster.store import Sink, Store
 from virtsim.objects import keys
 from virtsim.objects.migrations import phase_class, vmi_key
 from virtsim.objects.pods import is_arriving, is_terminal, newest
@@ -76,9 +76,12 @@ class Caches:
         owned = self.pods.by("owner", vmi["metadata"]["uid"])
         return newest([pod for pod in owned if node and pod["spec"].get("nodeName") == node])
 
-    def informers(self, client: Client) -> list[Informer]:
+    def informers(
+        self, client: Client, through: Callable[[Resource, Store], Sink] = lambda resource, store: store
+    ) -> list[Informer]:
+        """What keeps the caches; `through` may put something between an informer and its cache."""
         return [
-            Informer(client, resource, store)
+            Informer(client, resource, through(resource, store))
             for resource in (NODES, KUBEVIRTS, PODS, VMIS, VMIMS, VMS, POLICIES, QUOTAS)
             if (store := self.of(resource)) is not None
         ]

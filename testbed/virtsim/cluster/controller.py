@@ -8,6 +8,7 @@ import aiohttp
 
 from virtsim.cluster.client import ApiError
 from virtsim.cluster.queue import WorkQueue
+from virtsim.cluster.store import Listener, Store
 from virtsim.objects.resources import Key
 
 logger = logging.getLogger(__name__)
@@ -35,12 +36,17 @@ class Controller:
         self._reconcile = reconcile
         self._workers = workers
 
-    async def run(self) -> None:
+    async def run(self, *listening: tuple[Store, Listener]) -> None:
+        """Never returns. While it runs, the listeners are told of changes, and first of everything that is there."""
+        for store, listener in listening:
+            store.subscribe(listener)
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(self._workers):
                     group.create_task(self._work())
         finally:
+            for store, listener in listening:
+                store.unsubscribe(listener)
             self.queue.close()
 
     async def _work(self) -> None:

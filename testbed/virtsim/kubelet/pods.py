@@ -33,11 +33,12 @@ class Pods:
         self._seen: dict[str, float] = {}
 
     async def run(self) -> None:
-        self._actor.caches.pods.subscribe(self._on_pod)
-        self._actor.caches.vmis.subscribe(self._on_vmi)
-        self._actor.caches.vmims.subscribe(self._on_vmim)
-        self._actor.caches.nodes.subscribe(self._on_node)
-        await self._controller.run()
+        await self._controller.run(
+            (self._actor.caches.pods, self._on_pod),
+            (self._actor.caches.vmis, self._on_vmi),
+            (self._actor.caches.vmims, self._on_vmim),
+            (self._actor.caches.nodes, self._on_node),
+        )
 
     async def reconcile(self, key: Key) -> float | None:
         pod = self._actor.caches.pods.get(*key)

@@ -90,3 +90,10 @@ IMAGE_PULL_ERROR = "virtsim.drover.dev/image-pull-error"
 HANDLER_STOPPED = "virtsim.drover.dev/handler-stopped"
 NODE_LOST = "virtsim.drover.dev/lost"
 LINK_SPEED = "virtsim.drover.dev/link-speed"
+
+# The simulator's own, on the KubeVirt CR
+CONFLICTS = "virtsim.drover.dev/conflicts"
+LATE_EVENTS = "virtsim.drover.dev/late-events"
+DUPLICATE_EVENTS = "virtsim.drover.dev/duplicate-events"
+RESTART = "virtsim.drover.dev/restart"
+TOUCHED = "virtsim.drover.dev/touched"

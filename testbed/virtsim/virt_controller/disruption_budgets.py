@@ -34,11 +34,12 @@ class DisruptionBudgetController:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._informer.run())
             await self._informer.synced.wait()
-            self._budgets.subscribe(self._on_budget)
-            caches.vmis.subscribe(self._on_vmi)
-            caches.vmims.subscribe(self._on_vmim)
-            caches.pods.subscribe(self._on_pod)
-            group.create_task(self._controller.run())
+            await self._controller.run(
+                (self._budgets, self._on_budget),
+                (caches.vmis, self._on_vmi),
+                (caches.vmims, self._on_vmim),
+                (caches.pods, self._on_pod),
+            )
 
     async def reconcile(self, key: Key) -> None:
         vmi = self._actor.caches.vmis.get(*key)

@@ -33,11 +33,12 @@ class EvacuationController:
 
     async def run(self) -> None:
         caches = self._actor.caches
-        caches.vmis.subscribe(self._on_vmi)
-        caches.vmims.subscribe(self._on_vmim)
-        caches.pods.subscribe(self._on_pod)
-        caches.nodes.subscribe(self._on_node)
-        await self._controller.run()
+        await self._controller.run(
+            (caches.vmis, self._on_vmi),
+            (caches.vmims, self._on_vmim),
+            (caches.pods, self._on_pod),
+            (caches.nodes, self._on_node),
+        )
 
     async def reconcile(self, key: Key) -> float | None:
         vmi = self._actor.caches.vmis.get(*key)

@@ -34,11 +34,12 @@ class MigrationController:
 
     async def run(self) -> None:
         caches = self._actor.caches
-        caches.vmims.subscribe(self._on_vmim)
-        caches.vmis.subscribe(self._on_vmi)
-        caches.pods.subscribe(self._on_pod)
-        caches.quotas.subscribe(self._on_quota)
-        await self._controller.run()
+        await self._controller.run(
+            (caches.vmims, self._on_vmim),
+            (caches.vmis, self._on_vmi),
+            (caches.pods, self._on_pod),
+            (caches.quotas, self._on_quota),
+        )
 
     async def reconcile(self, key: Key) -> float | None:
         vmim = self._actor.caches.vmims.get(*key)

@@ -47,9 +47,7 @@ class NodeController:
         self._controller = Controller("node", self.reconcile, WORKERS)
 
     async def run(self) -> None:
-        self._actor.caches.nodes.subscribe(self._on_node)
-        self._actor.caches.vmis.subscribe(self._on_vmi)
-        await self._controller.run()
+        await self._controller.run((self._actor.caches.nodes, self._on_node), (self._actor.caches.vmis, self._on_vmi))
 
     async def reconcile(self, key: Key) -> float | None:
         node = self._actor.caches.nodes.get(*key)

@@ -26,9 +26,7 @@ class VmController:
         self._controller = Controller("vm", self.reconcile, WORKERS)
 
     async def run(self) -> None:
-        self._actor.caches.vms.subscribe(self._on_vm)
-        self._actor.caches.vmis.subscribe(self._on_vmi)
-        await self._controller.run()
+        await self._controller.run((self._actor.caches.vms, self._on_vm), (self._actor.caches.vmis, self._on_vmi))
 
     async def reconcile(self, key: Key) -> float | None:
         vm = self._actor.caches.vms.get(*key)

@@ -32,10 +32,11 @@ class VmiController:
         self._controller = Controller("vmi", self.reconcile, WORKERS)
 
     async def run(self) -> None:
-        self._actor.caches.vmis.subscribe(self._on_vmi)
-        self._actor.caches.pods.subscribe(self._on_pod)
-        self._actor.caches.kubevirts.subscribe(self._on_kubevirt)
-        await self._controller.run()
+        await self._controller.run(
+            (self._actor.caches.vmis, self._on_vmi),
+            (self._actor.caches.pods, self._on_pod),
+            (self._actor.caches.kubevirts, self._on_kubevirt),
+        )
 
     async def reconcile(self, key: Key) -> None:
         vmi = self._actor.caches.vmis.get(*key)

@@ -41,10 +41,9 @@ class WorkloadUpdater:
 
     async def run(self) -> None:
         caches = self._actor.caches
-        caches.kubevirts.subscribe(self._on_any)
-        caches.vmims.subscribe(self._on_any)
-        caches.vmis.subscribe(self._on_vmi)
-        await self._controller.run()
+        await self._controller.run(
+            (caches.kubevirts, self._on_any), (caches.vmims, self._on_any), (caches.vmis, self._on_vmi)
+        )
 
     async def reconcile(self, key: Key) -> float | None:
         kubevirt = self._actor.caches.kubevirts.get(*key)

@@ -19,8 +19,7 @@ class NodeHandler:
         self._returning: set[Key] = set()
 
     async def run(self) -> None:
-        self._actor.caches.nodes.subscribe(self._on_node)
-        await self._controller.run()
+        await self._controller.run((self._actor.caches.nodes, self._on_node))
 
     async def reconcile(self, key: Key) -> None:
         node = self._actor.caches.nodes.get(*key)
