@@ -48,7 +48,8 @@ def parser() -> argparse.ArgumentParser:
     words.add_argument("--kubeconfig", type=Path, required=True, help="the cluster; its current context is used")
     words.add_argument("--fleet", type=Path, required=True, help="YAML of nodes and VMs, see README.md")
     words.add_argument("--speed-up", type=float, default=1.0, metavar="N", help="transfers run N times faster")
-    words.add_argument("--link-speed", default="1250M", metavar="BYTES", help="per second and migration (1250M)")
+    words.add_argument("--link-speed", default="1250M", metavar="BYTES", help="per second and node (1250M)")
+    words.add_argument("--metrics-port", type=int, default=0, metavar="PORT", help="serve /metrics there (0: do not)")
     words.add_argument("--webhook-host", default="127.0.0.1", help="where the API server reaches this process")
     words.add_argument(
         "--without-added-node-selector", action="store_true", help="VMIMs cannot choose a node, as before KubeVirt 1.6"
@@ -68,6 +69,7 @@ def options(arguments: argparse.Namespace) -> Options:
         link_speed=link_speed,
         added_node_selector=not arguments.without_added_node_selector,
         webhook_host=arguments.webhook_host,
+        metrics_port=arguments.metrics_port,
     )
 
 

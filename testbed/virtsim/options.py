@@ -10,9 +10,10 @@ class Options:
     """How the simulated KubeVirt differs from its defaults.
 
     speed_up: what happens inside launchers (transfers, their deadlines, the qemu time-out) runs this many times faster.
-    Kubernetes' and virt-controller's own timers stay real. link_speed: bytes/s of one migration where KubeVirt's
-    bandwidthPerMigration does not say less. added_node_selector: False is a KubeVirt before 1.6, whose VMIM lacks the
-    field. webhook_host: the address under which the API server reaches this process.
+    Kubernetes' and virt-controller's own timers stay real. link_speed: bytes/s of every node's NIC, in each direction;
+    all its migrations share it. added_node_selector: False is a KubeVirt before 1.6, whose VMIM lacks the field.
+    webhook_host: the address under which the API server reaches this process. metrics_port: where Prometheus may
+    scrape, 0 for nowhere.
     """
 
     speed_up: float = 1.0
@@ -20,6 +21,12 @@ class Options:
     added_node_selector: bool = True
     webhook_host: str = "127.0.0.1"
     version: str = "v1.9.0"
+    metrics_port: int = 0
+
+    @property
+    def listen_host(self) -> str:
+        """The address to listen on: as far as the webhooks can be reached, so can the metrics."""
+        return "127.0.0.1" if self.webhook_host in ("127.0.0.1", "localhost") else "0.0.0.0"
 
     @property
     def launcher_image(self) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from virtsim.fleet.load import Loader
 from virtsim.fleet.spec import Fleet
 from virtsim.kubelet.nodes import Heartbeats
 from virtsim.kubelet.pods import Pods
+from virtsim.metrics.server import metrics
 from virtsim.options import Options
 from virtsim.virt_api.server import serving
 from virtsim.virt_controller.evacuation import EvacuationController
@@ -25,6 +26,7 @@ from virtsim.virt_controller.migration import MigrationController
 from virtsim.virt_controller.vmi import VmiController
 from virtsim.virt_handler.handler import Handler
 from virtsim.virt_handler.nodes import NodeHandler
+from virtsim.virt_handler.transfers import Transfers
 
 
 @dataclass
@@ -75,15 +77,22 @@ async def running(kubeconfig: str | Path, fleet: Fleet, options: Options | None 
         await install(client, added_node_selector=options.added_node_selector)
         simulator = Simulator(client, Caches(), options)
         try:
-            await _start(simulator)
-            async with serving(reading.acting_as(identities.APISERVER), options):
+            transfers = await _start(simulator)
+            async with serving(reading.acting_as(identities.APISERVER), options), _metrics(simulator, transfers):
                 await _or_crash(simulator, _load(simulator, fleet))
                 yield simulator
         finally:
             await simulator._stop()
 
 
-async def _start(simulator: Simulator) -> None:
+def _metrics(simulator: Simulator, transfers: Transfers) -> AbstractAsyncContextManager[None]:
+    options = simulator.options
+    if options.metrics_port == 0:
+        return nullcontext()
+    return metrics(simulator.caches, transfers, options.listen_host, options.metrics_port)
+
+
+async def _start(simulator: Simulator) -> Transfers:
     informers = simulator.caches.informers(simulator.client)
     for informer in informers:
         simulator._run("informer", informer.run())
@@ -96,10 +105,12 @@ async def _start(simulator: Simulator) -> None:
     simulator._run("migration", MigrationController(controller, options.launcher_image).run())
     evacuating = _actor(simulator, identities.CONTROLLER, "evacuation-controller")
     simulator._run("evacuation", EvacuationController(evacuating).run())
-    simulator._run("virt-handler", Handler(handler, options).run())
+    virt_handler = Handler(handler, options)
+    simulator._run("virt-handler", virt_handler.run())
     simulator._run("virt-handler of nodes", NodeHandler(handler).run())
     simulator._run("kubelet", Pods(kubelet, options).run())
     simulator._run("heartbeats", Heartbeats(kubelet, handler).run())
+    return virt_handler.transfers
 
 
 async def _load(simulator: Simulator, fleet: Fleet) -> None:

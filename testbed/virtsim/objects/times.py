@@ -21,3 +21,7 @@ def seconds_since(timestamp: str, moment: datetime | None = None) -> float:
 def go_time() -> str:
     """The moment as Go's time.Time prints itself, which KubeVirt puts into one annotation."""
     return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S +0000 UTC")
+
+
+def seconds_between(earlier: str, later: str) -> float:
+    return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()
