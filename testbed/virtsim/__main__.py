@@ -24,7 +24,7 @@ REFUSED = 2
 
 
 def main() -> int:
-    """Exit code 0 after SIGTERM or Ctrl-C, 1 without a usable API server, 2 when cluster or fleet file is refused."""
+    """Exit code 0 after SIGTERM or Ctrl-C, 1 without a usable API server or port, 2 when cluster or fleet file is refused."""
     arguments = parser().parse_args()
     logging.basicConfig(
         level=logging.DEBUG if arguments.verbose else logging.INFO, format="%(levelname).1s %(message)s"
@@ -36,7 +36,7 @@ def main() -> int:
     except (ForeignKubeVirtError, FleetError) as error:
         print(f"virtsim: {error}", file=sys.stderr)
         return REFUSED
-    except (ApiError, aiohttp.ClientError, ConfigException) as error:
+    except (ApiError, aiohttp.ClientError, ConfigException, OSError) as error:
         print(f"virtsim: {arguments.kubeconfig}: {error}", file=sys.stderr)
         return FAILED
     return 0
