@@ -24,7 +24,7 @@ REFUSED = 2
 
 
 def main() -> int:
-    """Exit code 0 after SIGTERM or Ctrl-C, 1 without a usable API server or port, 2 when cluster or fleet file is refused."""
+    """Exit code 0 after SIGTERM or Ctrl-C, 1 without API server or port, 2 when cluster or fleet file is refused."""
     arguments = parser().parse_args()
     logging.basicConfig(
         level=logging.DEBUG if arguments.verbose else logging.INFO, format="%(levelname).1s %(message)s"
