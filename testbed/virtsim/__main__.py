@@ -28,7 +28,7 @@ REFUSED = 2
 
 
 def main() -> int:
-    """Exit code 0 after SIGTERM or Ctrl-C, 1 without a usable API server, 2 when cluster or fleet file is refused."""
+    """Exit code 0 after SIGTERM or Ctrl-C, 1 without API server or port, 2 when cluster or fleet file is refused."""
     arguments = parser().parse_args()
     logging.basicConfig(
         level=logging.DEBUG if arguments.verbose else logging.INFO, format="%(levelname).1s %(message)s"
@@ -40,7 +40,7 @@ def main() -> int:
     except (ForeignKubeVirtError, FleetError) as error:
         print(f"virtsim: {error}", file=sys.stderr)
         return REFUSED
-    except (ApiError, UnreachableError, aiohttp.ClientError, ConfigException) as error:
+    except (ApiError, UnreachableError, aiohttp.ClientError, ConfigException, OSError) as error:
         print(f"virtsim: {arguments.kubeconfig}: {error}", file=sys.stderr)
         return FAILED
     return 0
@@ -52,7 +52,8 @@ def parser() -> argparse.ArgumentParser:
     words.add_argument("--kubeconfig", type=Path, required=True, help="the cluster; its current context is used")
     words.add_argument("--fleet", type=Path, required=True, help="YAML of nodes and VMs, see README.md")
     words.add_argument("--speed-up", type=float, default=1.0, metavar="N", help="transfers run N times faster")
-    words.add_argument("--link-speed", default="1250M", metavar="BYTES", help="per second and migration (1250M)")
+    words.add_argument("--link-speed", default="1250M", metavar="BYTES", help="per second and node (1250M)")
+    words.add_argument("--metrics-port", type=int, default=0, metavar="PORT", help="serve /metrics there (0: do not)")
     words.add_argument("--webhook-host", default="127.0.0.1", help="where the API server reaches this process")
     words.add_argument(
         "--kubevirt-version",
@@ -82,6 +83,7 @@ def options(arguments: argparse.Namespace) -> Options:
         link_speed=link_speed,
         webhook_host=arguments.webhook_host,
         version=versions.parse(arguments.kubevirt_version),
+        metrics_port=arguments.metrics_port,
     )
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from virtsim.fleet.spec import Fleet
 from virtsim.fleet.vms import render
 from virtsim.kubelet.nodes import Heartbeats
 from virtsim.kubelet.pods import Pods
+from virtsim.metrics.server import metrics
 from virtsim.objects.resources import KUBEVIRTS, NODES
 from virtsim.options import Options
 from virtsim.virt_api.server import serving
@@ -31,6 +32,7 @@ from virtsim.virt_controller.configuration import cluster_node_selectors
 from virtsim.virt_controller.process import virt_controller
 from virtsim.virt_handler.handler import Handler
 from virtsim.virt_handler.nodes import NodeHandler
+from virtsim.virt_handler.transfers import Transfers
 
 
 @dataclass
@@ -84,13 +86,14 @@ async def running(kubeconfig: str | Path, fleet: Fleet, options: Options | None 
         simulator = Simulator(client, caches, options, Chaos(caches, client))
         try:
             async with serving(reading.acting_as(identities.APISERVER), options):
-                await _start(simulator, fleet)
-                yield simulator
+                transfers = await _start(simulator, fleet)
+                async with _metrics(simulator, transfers):
+                    yield simulator
         finally:
             await simulator._stop()
 
 
-async def _start(simulator: Simulator, fleet: Fleet) -> None:
+async def _start(simulator: Simulator, fleet: Fleet) -> Transfers:
     """Nodes first, then what the fast path writes, then those who would have to look at each of its writes."""
     informers = simulator.caches.informers(simulator.client, simulator.chaos.sink)
     foundation = [informer for informer in informers if informer.resource in (NODES, KUBEVIRTS)]
@@ -107,8 +110,16 @@ async def _start(simulator: Simulator, fleet: Fleet) -> None:
     if fleet.fast_path:
         await _or_crash(simulator, _start_fast(simulator, fleet))
     await _watch(simulator, [informer for informer in informers if informer not in foundation])
-    _start_components(simulator, kubelet, handler)
+    transfers = _start_components(simulator, kubelet, handler)
     await _or_crash(simulator, loader.machines(fleet))
+    return transfers
+
+
+def _metrics(simulator: Simulator, transfers: Transfers) -> AbstractAsyncContextManager[None]:
+    options = simulator.options
+    if options.metrics_port == 0:
+        return nullcontext()
+    return metrics(simulator.caches, transfers, options.listen_host, options.metrics_port)
 
 
 async def _watch(simulator: Simulator, informers: list[Informer]) -> None:
@@ -130,14 +141,16 @@ async def _start_fast(simulator: Simulator, fleet: Fleet) -> None:
     await fast_path.start(render(fleet), places(fleet, simulator.caches.nodes, selectors))
 
 
-def _start_components(simulator: Simulator, kubelet: Actor, handler: Actor) -> None:
+def _start_components(simulator: Simulator, kubelet: Actor, handler: Actor) -> Transfers:
     options = simulator.options
     acting = partial(_actor, simulator, identities.CONTROLLER)
     controllers = virt_controller(acting, options.launcher_image, options.version)
     simulator._run("virt-controller", simulator.chaos.restarting(controllers))
-    simulator._run("virt-handler", Handler(handler, options).run())
+    virt_handler = Handler(handler, options)
+    simulator._run("virt-handler", virt_handler.run())
     simulator._run("virt-handler of nodes", NodeHandler(handler).run())
     simulator._run("kubelet", Pods(kubelet, options).run())
+    return virt_handler.transfers
 
 
 def _actor(simulator: Simulator, identity: Identity, component: str) -> Actor:

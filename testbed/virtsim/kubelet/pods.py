@@ -16,11 +16,9 @@ from virtsim.objects.pods import annotations_of, is_launcher, is_terminal, label
 from virtsim.objects.resources import PODS, Key, Object, key_of
 from virtsim.objects.times import seconds_since
 from virtsim.options import Options
-from virtsim.virt_handler.launcher import FINAL, exit_phase, is_told_to_exit, qemu_timeout_seconds, waits_for_domain
+from virtsim.virt_handler.launcher import FINAL, exit_phase, qemu_timeout_seconds, waits_for_domain
 
 WORKERS = 10
-EXIT_SECONDS = 0.5
-"""A launcher that is told to exit is still there when virt-controller has read why."""
 
 
 class Pods:
@@ -51,7 +49,8 @@ class Pods:
             return None
         vmi = self._vmi_of(pod) if is_launcher(pod) else None
         if (phase := exit_phase(pod, vmi, self._vmim_of(pod))) is not None:
-            return await self._end(pod, phase, EXIT_SECONDS if is_told_to_exit(pod, vmi) else 0.0)
+            await self._actor.patch_status(PODS, pod, ended(pod, phase))
+            return None
         if (pod.get("status") or {}).get("phase") == "Pending":
             return await self._start(pod, vmi)
         return await self._keep(pod, vmi)
@@ -72,13 +71,6 @@ class Pods:
                     self._actor.events.warning({**pod, "apiVersion": "v1", "kind": "Pod"}, "Failed", warning)
             return left if left < inf else None
         await self._actor.patch_status(PODS, pod, unready(pod) if unready_seconds(pod, vmi) > 0 else running(pod))
-        return None
-
-    async def _end(self, pod: Object, phase: str, seconds: float) -> float | None:
-        left = self._left(pod, seconds)
-        if left > 0:
-            return left
-        await self._actor.patch_status(PODS, pod, ended(pod, phase))
         return None
 
     def _left(self, pod: Object, seconds: float) -> float:

@@ -26,3 +26,7 @@ def seconds_since(timestamp: str, moment: datetime | None = None) -> float:
 def go_time(timestamp: str) -> str:
     """A timestamp as Go's time.Time prints itself, which KubeVirt puts into one annotation."""
     return datetime.fromisoformat(timestamp).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S +0000 UTC")
+
+
+def seconds_between(earlier: str, later: str) -> float:
+    return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()

@@ -1,5 +1,6 @@
 """What virt-handler reports of a VM that it runs: its first status, and whether it could migrate (vm.go)."""
 
+from collections.abc import Collection
 from typing import Any
 
 from virtsim.objects import keys, quantity
@@ -9,21 +10,26 @@ from virtsim.objects.phases import in_phase, with_status
 from virtsim.objects.pods import annotations_of
 from virtsim.objects.resources import Object
 from virtsim.virt_handler.hotplug import topology
+from virtsim.virt_handler.migratable import refusal
 
 LOCAL_DISKS = ("containerDisk", "emptyDisk", "ephemeral")
 MACHINE_ALIASES = {"q35": "pc-q35-rhel9.6.0"}
 
 
-def started(vmi: Object, pod: Object) -> Object:
-    """The VMI once its domain runs."""
-    return with_migratability(in_phase(vmi, "Running", **_facts(vmi, pod)))
+def started(vmi: Object, pod: Object, gates: Collection[str] = ()) -> Object:
+    """The VMI once its domain runs; `gates` are the enabled feature gates."""
+    return with_migratability(in_phase(vmi, "Running", **_facts(vmi, pod)), gates)
 
 
-def with_migratability(vmi: Object) -> Object:
-    """The VMI with LiveMigratable and StorageLiveMigratable as they are now; the same VMI if they already are so."""
+def with_migratability(vmi: Object, gates: Collection[str] = ()) -> Object:
+    """The VMI with LiveMigratable and StorageLiveMigratable as they are now; the same VMI if they already are so.
+
+    The simulator's own annotation comes before what the spec says.
+    """
     before = conditions = vmi["status"].get("conditions")
+    said = annotations_of(vmi).get(keys.NOT_MIGRATABLE) or ": ".join(refusal(vmi, gates) or ())
     for kind in ("LiveMigratable", "StorageLiveMigratable"):
-        entry = _migratable(kind, annotations_of(vmi).get(keys.NOT_MIGRATABLE, ""))
+        entry = _migratable(kind, said)
         if _differs(condition(vmi, kind), entry):
             conditions = with_condition(conditions, entry)
     return vmi if conditions is before else with_status(vmi, conditions=conditions)
@@ -68,13 +74,13 @@ def _facts(vmi: Object, pod: Object) -> dict[str, Any]:
     }
 
 
-def _migratable(kind: str, refusal: str) -> Object:
+def _migratable(kind: str, said: str) -> Object:
     entry: Object = {"type": kind, "status": "True", "lastProbeTime": None, "lastTransitionTime": None}
-    reason, _, message = refusal.partition(": ")
+    reason, _, message = said.partition(": ")
     if not reason or (kind == "StorageLiveMigratable" and reason == "DisksNotLiveMigratable"):
         return entry
     if kind == "StorageLiveMigratable":
-        return {**entry, "status": "False", "reason": "NotMigratable", "message": refusal}
+        return {**entry, "status": "False", "reason": "NotMigratable", "message": said}
     return {**entry, "status": "False", "reason": reason, "message": message}
 
 

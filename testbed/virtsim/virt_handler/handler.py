@@ -61,14 +61,20 @@ class Handler:
     async def _start(self, vmi: Object) -> None:
         pod = self._actor.caches.current_pod(vmi)
         if pod is not None and is_ready(pod):
-            await self._actor.update(VMIS, started(vmi, pod))
+            await self._actor.update(VMIS, started(vmi, pod, self._gates()))
             self._actor.events.normal(vmi, "Started", "VirtualMachineInstance started.")
 
     async def _keep_migratability(self, vmi: Object) -> None:
         """Only while the VM is not migrating: the condition may be stale during a migration."""
-        now = with_migratability(vmi)
+        now = with_migratability(vmi, self._gates())
         if now is not vmi:
             await self._actor.update(VMIS, now)
+
+    def _gates(self) -> list[str]:
+        """The feature gates that the KubeVirt CR turns on."""
+        configurations = [each["spec"].get("configuration") or {} for each in self._actor.caches.kubevirts]
+        developer = [configuration.get("developerConfiguration") or {} for configuration in configurations]
+        return [gate for each in developer for gate in each.get("featureGates") or ()]
 
     async def _migrate(self, vmi: Object) -> float | None:
         sight = self._look(vmi)

@@ -1,7 +1,7 @@
 """virt-launcher: when a launcher pod ends, and how (pkg/virt-launcher, cmd/virt-launcher)."""
 
 from virtsim.objects import keys
-from virtsim.objects.migrations import phase_of
+from virtsim.objects.migrations import is_final, phase_of
 from virtsim.objects.pods import annotations_of, labels_of
 from virtsim.objects.resources import Object
 from virtsim.objects.switches import is_on
@@ -16,6 +16,7 @@ def exit_phase(pod: Object, vmi: Object | None, vmim: Object | None = None) -> s
 
     A source whose VM has moved on ends well, unless it is told to crash at its end. A target that will never get its VM
     is told to exit, which is a panic (Failed); where the guest ran already, the launcher ends with it (Succeeded).
+    Both take so long that virt-controller has ended the migration by then, for the source's reason and not for the pod.
     """
     status = (vmi or {}).get("status") or {}
     state = status.get("migrationState") or {}
@@ -24,18 +25,14 @@ def exit_phase(pod: Object, vmi: Object | None, vmim: Object | None = None) -> s
         return "Failed"
     if state.get("sourcePod") == name and state.get("completed") and not state.get("failed"):
         return "Failed" if is_on(vmi, keys.SOURCE_EXIT_ERROR) else "Succeeded"
-    if is_told_to_exit(pod, vmi):
+    if state.get("targetPod") == name and state.get("failed"):
+        if vmim is not None and not is_final(vmim):
+            return None
         return "Succeeded" if state.get("targetNodeDomainReadyTimestamp") else "Failed"
     if status.get("phase") not in FINAL:
         return None
     is_target = keys.MIGRATION_JOB_UID in labels_of(pod) and status.get("nodeName") != pod["spec"].get("nodeName")
     return "Failed" if is_target else "Succeeded"
-
-
-def is_told_to_exit(pod: Object, vmi: Object | None) -> bool:
-    """Whether this is the target of a migration that failed."""
-    state = ((vmi or {}).get("status") or {}).get("migrationState") or {}
-    return state.get("targetPod") == pod["metadata"]["name"] and bool(state.get("failed"))
 
 
 def waits_for_domain(pod: Object, vmi: Object | None) -> bool:

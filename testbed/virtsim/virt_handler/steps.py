@@ -71,6 +71,11 @@ class Sight:
         return self.job.failure if self.started and self.job is not None else None
 
     @property
+    def arriving(self) -> bool:
+        """QEMU came up on the target: only a job that failed in its preparation did not get there."""
+        return self.started and self.job is not None and (self.job.failure is None or self.job.sent > 0)
+
+    @property
     def guest_lost(self) -> bool:
         """In post-copy each side has a part of the guest: what breaks the connection, or a side, kills it."""
         broken = self.cut_off or not self.target_ready or self.failure is not None
@@ -152,6 +157,11 @@ STEPS = (
         lambda sight: writes.started(sight.vmi),
         before=lambda sight: [("Normal", "Migrating", "VirtualMachineInstance is migrating.")],
     ),
+    Step(  # the incoming domain is seen, paused, soon after the start
+        "target",
+        lambda sight: sight.observes and sight.arriving and sight.lacks("targetNodeDomainDetected"),
+        lambda sight: writes.domain_detected(sight.vmi),
+    ),
     Step(  # a cancelled migration, while the guest is still on the source
         "source",
         _to_be_aborted,
@@ -169,11 +179,6 @@ STEPS = (
         lambda sight: sight.failure is not None and sight.mode != "PostCopy",
         lambda sight: writes.failed(sight.vmi, sight.failure or ""),
         after=lambda sight: writes.failure_told(sight.vmi, sight.failure or ""),
-    ),
-    Step(  # the incoming domain is seen, paused, soon after the start
-        "target",
-        lambda sight: sight.observes and sight.failure is None and sight.lacks("targetNodeDomainDetected"),
-        lambda sight: writes.domain_detected(sight.vmi),
     ),
     Step("target", _to_be_ready, lambda sight: writes.domain_ready(sight.vmi)),
     Step(  # the flip

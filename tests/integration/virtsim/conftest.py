@@ -6,7 +6,9 @@ import pytest
 
 from controlplane.cluster import Cluster
 from tests.integration.virtsim.scene import Scene
+from virtsim.cluster.client import JSON_PATCH
 from virtsim.fleet.spec import parse
+from virtsim.objects.resources import KUBEVIRTS
 from virtsim.options import Options
 from virtsim.simulator import running
 
@@ -19,8 +21,11 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="module")
 async def scene(cluster: Cluster, request: pytest.FixtureRequest) -> AsyncIterator[Scene]:
-    """The module's FLEET, simulated; transfers take the seconds that a VM's annotation says."""
+    """The module's FLEET, simulated, with its OPTIONS if it has any."""
     fleet = parse(request.module.FLEET)
-    async with running(cluster.kubeconfig, fleet, Options()) as simulator:
+    options = getattr(request.module, "OPTIONS", Options())
+    async with running(cluster.kubeconfig, fleet, options) as simulator:
         yield Scene(simulator)
         await simulator.clear()
+        defaults = [{"op": "add", "path": "/spec/configuration", "value": {}}]
+        await simulator.client.patch(KUBEVIRTS, "kubevirt", "kubevirt", defaults, JSON_PATCH)

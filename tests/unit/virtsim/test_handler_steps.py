@@ -88,10 +88,16 @@ FLOWS: list[tuple[str, Sight, tuple[Side, ...], list[list[str]]]] = [
     ("and for ever, if the source is silent too", a_sight(a_job(), since_end=99, **DETECTED), ("source", "target"), []),
     ("a failed job ends on the source", a_sight(a_job("no luck"), **DETECTED), (), [END, []]),
     ("which must be there", a_sight(a_job("no luck"), **DETECTED), ("source",), []),
-    ("a failed one is not seen on the target", a_sight(a_job("no luck"), **STARTED), (), [END, []]),
+    ("one that failed to begin is not seen on the target", a_sight(a_job("no luck"), **STARTED), (), [END, []]),
+    (
+        "one that failed later is, however fast it went",
+        a_sight(replace(a_job("no luck"), sent=500), **STARTED),
+        (),
+        [["targetNodeDomainDetected"], END, []],
+    ),
     (
         "an abort ends it at once",
-        a_sight(a_job(over=False), **STARTED, abortRequested=True),
+        a_sight(a_job(over=False), **DETECTED, abortRequested=True),
         (),
         [["abortStatus", *END], []],
     ),

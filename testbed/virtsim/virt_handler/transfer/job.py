@@ -121,7 +121,7 @@ def _dirtied(job: Job) -> float:
 
 def at_rate(job: Job, rate: float, at: float) -> Job:
     """The job from now on at another rate (bytes/s)."""
-    return job if rate == job.rate else replace(settled(job, at), rate=rate)
+    return replace(settled(job, at), rate=rate)
 
 
 def due(job: Job) -> float:

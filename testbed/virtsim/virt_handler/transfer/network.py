@@ -97,7 +97,8 @@ class Network:
         rates = fair_shares(flows, self.capacity)
         for name, job in going.items():
             rate = rates[name] if name in rates else self._imposed(name, job.terms)
-            self._put(name, at_rate(job, rate, self._now))
+            if rate != job.rate:
+                self._put(name, at_rate(job, rate, self._now))
 
     def _flow(self, name: str, terms: Terms) -> Flow:
         route = self._routes[name]
