@@ -14,6 +14,7 @@ from virtsim.objects.conditions import is_true
 from virtsim.objects.resources import CRDS, Object
 from virtsim.versions import NEWEST, Version
 
+GROUP = "kubevirt.io"
 FOLDER = Path(__file__).parent
 NAMES = (
     "kubevirts",
@@ -37,6 +38,8 @@ def definitions(version: Version = NEWEST) -> list[Object]:
         status = _schema(crd)["status"]["properties"]
         if "migrationState" in status:
             status["migrationState"] = _load("migrationstate")
+        if crd["spec"]["group"] == GROUP:
+            crd["spec"]["versions"].append(_as_it_was_called(crd))
     return as_of(version, crds)
 
 
@@ -69,7 +72,12 @@ async def refuse_foreign(client: Client) -> None:
 
 
 def _is_kubevirts(group: str) -> bool:
-    return group == "kubevirt.io" or group.endswith(".kubevirt.io")
+    return group == GROUP or group.endswith(f".{GROUP}")
+
+
+def _as_it_was_called(crd: Object) -> Object:
+    """The version v1alpha3 of a kind: deprecated, still served, and no different."""
+    return {**crd["spec"]["versions"][0], "name": "v1alpha3", "storage": False, "deprecated": True}
 
 
 def _load(name: str) -> Object:

@@ -76,6 +76,15 @@ async def test_a_new_vmi_has_memory(scene: Scene) -> None:
     assert (code, message[:6]) == (400, "'much'")
 
 
+async def test_the_old_name_of_the_api_is_admitted_in_the_same_way(scene: Scene) -> None:
+    old = Resource("kubevirt.io", "v1alpha3", "virtualmachineinstances")
+    vmi = {**a_vmi("old", memory={"guest": "128Mi"}), "apiVersion": "kubevirt.io/v1alpha3"}
+    created = await scene.user.create(old, vmi, dryRun="All")
+    assert created["status"]["phase"] == "Pending"
+    empty = {**a_vmi("empty"), "apiVersion": "kubevirt.io/v1alpha3"}
+    assert (await refusal(scene, old, empty))[0] == 422
+
+
 async def test_a_vm_says_when_it_runs(scene: Scene) -> None:
     assert await refusal(scene, VMS, a_vm("silent")) == (422, "Invalid", "RunStrategy must be specified")
     vm = await scene.user.create(VMS, a_vm("halted", runStrategy="Halted"), dryRun="All")

@@ -62,7 +62,7 @@ def fleet(tmp_path: Path) -> Path:
 def unplaceable(tmp_path: Path) -> Path:
     """A fleet whose VM no node takes."""
     path = tmp_path / "unplaceable.yaml"
-    path.write_text(FLEET.replace("node: process", "nodeSelector: {no: where}"))
+    path.write_text(FLEET.replace("node: process", "nodeSelector: {made: up}"))
     return path
 
 

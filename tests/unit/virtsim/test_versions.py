@@ -84,6 +84,13 @@ def _is_defined(crds: list[Object], plural: str, path: str) -> bool:
     return bool(schema)
 
 
+def test_the_old_name_of_the_api_is_still_served() -> None:
+    for crd in definitions():
+        names = [served["name"] for served in crd["spec"]["versions"]]
+        assert names == (["v1", "v1alpha3"] if crd["spec"]["group"] == "kubevirt.io" else ["v1alpha1"])
+        assert [served["storage"] for served in crd["spec"]["versions"]].count(True) == 1
+
+
 def test_what_older_launcher_pods_lack() -> None:
     pod = a_pod(
         labels={"vmi.kubevirt.io/id": "web", "kubevirt.io": "virt-launcher"},
