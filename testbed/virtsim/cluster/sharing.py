@@ -16,7 +16,7 @@ class Sharing:
     """Replaces parts of objects by equal ones that were seen before. Answers are equal to what was given."""
 
     def __init__(self) -> None:
-        self._scalars: dict[str | int, str | int] = {}
+        self._scalars: dict[Any, Any] = {}
         self._parts: dict[tuple[int, ...], Any] = {}
 
     def renewed(self, obj: Object, before: Object | None) -> Object:
@@ -31,21 +31,19 @@ class Sharing:
         if value == before:
             return before
         if isinstance(value, dict) and isinstance(before, dict):
-            return {self._scalar(key): self._renewed(entry, before.get(key)) for key, entry in value.items()}
+            same = self._scalars.setdefault
+            return {same(key, key): self._renewed(entry, before.get(key)) for key, entry in value.items()}
         return self._shared(value)
 
     def _shared(self, value: Any) -> Any:
         """Bottom up: what is made of the very same parts is the same. What is remembered keeps its parts' ids taken."""
-        kind = type(value)
+        same, kind = self._scalars.setdefault, type(value)
         if kind is str or kind is int:
-            return self._scalar(value)
+            return same(value, value)
         if kind is dict:
-            mapping = {self._scalar(key): self._shared(entry) for key, entry in value.items()}
+            mapping = {same(key, key): self._shared(entry) for key, entry in value.items()}
             return self._parts.setdefault((0, *map(id, mapping), *map(id, mapping.values())), mapping)
         if kind is list:
             entries = [self._shared(entry) for entry in value]
             return self._parts.setdefault((1, *map(id, entries)), entries)
         return value
-
-    def _scalar(self, value: Any) -> Any:
-        return self._scalars.setdefault(value, value)
