@@ -52,9 +52,9 @@ async def request_abort(actor: Actor, view: View) -> None:
 
 
 async def mark_target_down(actor: Actor, view: View) -> None:
-    """Ends the state of a migration whose target pod is gone or down, unless the source ended it already."""
+    """Ends the state of a migration whose target pod is, or will be, gone, unless the source ended it already."""
     state = view.state
-    if state is None or state.get("endTimestamp") or not (view.target is None or view.target_is_down):
+    if state is None or state.get("endTimestamp"):
         return
     at = now()
     ended = {

@@ -63,6 +63,20 @@ def one_target_pod(rules: Rules, write: Write) -> None:
         assert len(rules.targets_of(uid)) <= 1 + rules.lost_creations(uid)
 
 
+def two_pods_at_most(rules: Rules, write: Write) -> None:
+    """A VM gets a target pod only when it has no other pod than its own (5.3 #7)."""
+    labels = labels_of(write.obj)
+    if write.before is None and keys.MIGRATION_JOB_UID in labels:
+        alive = [
+            pod for pod in rules.server.all(PODS) if labels_of(pod).get(keys.CREATED_BY) == labels[keys.CREATED_BY]
+        ]
+        alive = [pod for pod in alive if not is_terminal(pod)]
+        unheard = sum(
+            rules.lost_creations(uid) for uid in {labels_of(p).get(keys.MIGRATION_JOB_UID, "") for p in alive}
+        )
+        assert len(alive) <= 2 + unheard
+
+
 def limits_hold(rules: Rules, write: Write) -> None:
     """When a target pod is made: those that virt-controller went by, so lowered ones hold for the next (5.3 #8, #9)."""
     if write.before is not None or not labels_of(write.obj).get(keys.MIGRATION_JOB_UID):
@@ -174,7 +188,7 @@ def evacuates_once(rules: Rules, write: Write) -> None:
 
 
 RULES: dict[str, tuple[Callable[[Rules, Write], None], ...]] = {
-    PODS.plural: (one_target_pod, limits_hold, pod_owns_after_the_flip),
+    PODS.plural: (one_target_pod, two_pods_at_most, limits_hold, pod_owns_after_the_flip),
     VMIS.plural: (flips_once, state_is_replaced_by_hand_off),
     VMIMS.plural: (phases_go_forward, handed_off_has_a_state, finalizer_goes_after_the_end, evacuates_once),
 }

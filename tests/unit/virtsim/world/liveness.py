@@ -71,13 +71,24 @@ def _is_unheard_of(world: World, pod: Object) -> bool:
     return bool(uid) and world.rules.lost_creations(uid) > 0
 
 
+def _was_handed_over_unheard(world: World, vmi: Object) -> bool:
+    """Whether virt-controller never heard that its hand-over was done, and the migration was cancelled meanwhile.
+
+    Then nobody ends the state until the next migration, as in KubeVirt: handOffMap is filled after the patch's answer.
+    """
+    state = vmi["status"].get("migrationState") or {}
+    lost = [request for request in world.door.lost if request.resource is VMIS and request.verb == "patch"]
+    names = {request.about["metadata"]["name"] for request in lost}
+    return not state.get("completed") and vmi["metadata"]["name"] in names
+
+
 def _of_vmi(world: World, vmi: Object) -> Iterator[str]:
     name, status = vmi["metadata"]["name"], vmi["status"]
     if is_being_deleted(vmi):
         yield f"{name} is deleted and still there"
     if status["phase"] != "Running":
         return
-    if keys.MIGRATION_TARGET_NODE in labels_of(vmi):
+    if keys.MIGRATION_TARGET_NODE in labels_of(vmi) and not _was_handed_over_unheard(world, vmi):
         yield f"{name} has the label of a migration"
     if is_marked(vmi) and vmi["spec"]["evictionStrategy"] == "LiveMigrate":
         yield f"{name} is marked"
