@@ -69,11 +69,14 @@ def delete_pod(world: World, number: int) -> None:
 
 
 def kill_pod(world: World, number: int) -> None:
-    """A launcher crashes: mostly a target, sometimes the one its VM is in."""
+    """A launcher crashes, and its kubelet sees it: mostly a target, sometimes the one its VM is in."""
     pods = _targets(world) if number % 4 else [pod for pod in world.server.all(PODS) if not is_terminal(pod)]
     pod = _pick(pods, number // 4)
-    if pod is not None:
+    kubelet = world.processes["kubelet"]
+    busy = {request.about["metadata"]["name"] for request in world.door.waiting if request.process == kubelet.name}
+    if pod is not None and pod["metadata"]["name"] not in busy:
         world.change(PODS, key_of(pod), lambda obj: {**obj, "status": {**obj["status"], "phase": "Failed"}}, "status")
+        kubelet.caches.pods.observe(world.server.get(PODS, *key_of(pod)))
 
 
 def delete_vmi(world: World, number: int) -> None:
