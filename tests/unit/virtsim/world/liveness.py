@@ -68,7 +68,7 @@ def _is_blocked(world: World, vmim: Object) -> bool:
 def _is_unheard_of(world: World, pod: Object) -> bool:
     """Whether the pod is one of two that a migration made because it never heard of the first (as KubeVirt does)."""
     uid = labels_of(pod).get(keys.MIGRATION_JOB_UID, "")
-    return bool(uid) and world.rules.lost_creations(uid) > 0
+    return bool(uid) and world.sight.lost_creations(uid) > 0
 
 
 def _was_handed_over_unheard(world: World, vmi: Object) -> bool:
