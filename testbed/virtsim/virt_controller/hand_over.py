@@ -54,13 +54,13 @@ async def request_abort(actor: Actor, view: View) -> None:
 
 
 async def mark_target_down(actor: Actor, view: View) -> None:
-    """Ends the state of a migration whose target pod is gone or down, unless it is failed already.
+    """Ends the state of a migration whose target pod is, or will be, gone, unless the source ended it already.
 
     As in KubeVirt, a migration that failed before its hand-over tries it on the state of an older one that did not
     fail: the `test` of the UID refuses that with 422, again and again.
     """
     state = (view.vmi.get("status") or {}).get("migrationState")
-    if not state or state.get("failed") or not (view.target is None or view.target_is_down):
+    if not state or not _ends_here(view, state):
         return
     uid, at = view.vmim["metadata"]["uid"], now()
     ended = {
@@ -92,6 +92,13 @@ def _state(view: View, target: Object, options: dict[str, Any]) -> dict[str, Any
         **options,
         **({"targetMemoryOverhead": quantity.binary(int(overhead))} if overhead else {}),
     }
+
+
+def _ends_here(view: View, state: dict[str, Any]) -> bool:
+    gone = view.target is None or view.target_is_down
+    if view.state is None:
+        return gone and not state.get("failed")
+    return not state.get("endTimestamp") and (gone or view.phase == "Failed")
 
 
 def _replaced(path: str, before: Any, after: Any) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from virtsim.objects.conditions import condition, is_true
 from virtsim.objects.pods import is_ready
 from virtsim.virt_controller.view import View
 
@@ -62,6 +63,12 @@ def _known(view: View, *fields: str) -> bool:
     return all(state.get(field) for field in fields)
 
 
+def _settled(view: View) -> bool:
+    """Whether what the migration was to plug in is in: until then it is not over."""
+    waiting = condition(view.vmi, "HotVCPUChange") is not None or is_true(view.vmi, "HotMemoryChange")
+    return not waiting and not is_true(view.vmi, "MigrationRequired")
+
+
 STEPS: dict[str, tuple[str, Predicate]] = {
     "": ("Pending", lambda view: True),
     "Pending": ("Scheduling", lambda view: view.target is not None),
@@ -69,7 +76,7 @@ STEPS: dict[str, tuple[str, Predicate]] = {
     "Scheduled": ("PreparingTarget", lambda view: _known(view, "targetNode")),
     "PreparingTarget": ("TargetReady", lambda view: _known(view, "targetNode", "targetNodeAddress")),
     "TargetReady": ("Running", lambda view: _known(view, "startTimestamp")),
-    "Running": ("Succeeded", lambda view: _known(view, "completed") and not _known(view, "failed")),
+    "Running": ("Succeeded", lambda view: _known(view, "completed") and not _known(view, "failed") and _settled(view)),
 }
 """From each phase the next one, and what must be so."""
 

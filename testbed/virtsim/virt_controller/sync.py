@@ -27,7 +27,7 @@ class Sync:
             "PreparingTarget": self._target_may_be_lost,
             "TargetReady": self._target_may_be_lost,
             "Running": self._running,
-            "Failed": self._target_may_be_lost,
+            "Failed": self._failed,
         }
 
     async def act(self, view: View) -> float | None:
@@ -74,6 +74,12 @@ class Sync:
         return None
 
     async def _target_may_be_lost(self, view: View) -> float | None:
+        if view.target is None or view.target_is_down:
+            await mark_target_down(self._actor, view)
+        return None
+
+    async def _failed(self, view: View) -> float | None:
+        """A state that nobody ended yet is ended, whatever became of the target pod."""
         await mark_target_down(self._actor, view)
         return None
 

@@ -68,7 +68,18 @@ def _is_blocked(world: World, vmim: Object) -> bool:
 def _is_unheard_of(world: World, pod: Object) -> bool:
     """Whether the pod is one of two that a migration made because it never heard of the first (as KubeVirt does)."""
     uid = labels_of(pod).get(keys.MIGRATION_JOB_UID, "")
-    return bool(uid) and world.rules.lost_creations(uid) > 0
+    return bool(uid) and world.sight.lost_creations(uid) > 0
+
+
+def _was_handed_over_unheard(world: World, vmi: Object) -> bool:
+    """Whether virt-controller never heard that its hand-over was done, and the migration was cancelled meanwhile.
+
+    Then nobody ends the state until the next migration, as in KubeVirt: handOffMap is filled after the patch's answer.
+    """
+    state = vmi["status"].get("migrationState") or {}
+    lost = [request for request in world.door.lost if request.resource is VMIS and request.verb == "patch"]
+    names = {request.about["metadata"]["name"] for request in lost}
+    return not state.get("completed") and vmi["metadata"]["name"] in names
 
 
 def _of_vmi(world: World, vmi: Object) -> Iterator[str]:
@@ -77,7 +88,7 @@ def _of_vmi(world: World, vmi: Object) -> Iterator[str]:
         yield f"{name} is deleted and still there"
     if status["phase"] != "Running":
         return
-    if keys.MIGRATION_TARGET_NODE in labels_of(vmi):
+    if keys.MIGRATION_TARGET_NODE in labels_of(vmi) and not _was_handed_over_unheard(world, vmi):
         yield f"{name} has the label of a migration"
     if is_marked(vmi) and vmi["spec"]["evictionStrategy"] == "LiveMigrate":
         yield f"{name} is marked"

@@ -1,4 +1,4 @@
-"""What is there in the beginning: three nodes, three VMs, KubeVirt's limits."""
+"""What is there in the beginning: three nodes, four VMs, KubeVirt's limits."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from virtsim.objects.resources import Object
 
 NAMESPACE = "shop"
 NODES_BY_NAME = ("a", "b", "c")
-MACHINES = {"v1": ("a", "LiveMigrate"), "v2": ("a", "LiveMigrate"), "v3": ("b", "External")}
+MACHINES = {"v1": ("a", "LiveMigrate"), "v2": ("a", "LiveMigrate"), "v3": ("b", "External"), "v4": ("c", "LiveMigrate")}
 """Where each VM starts, and its eviction strategy."""
 
 

@@ -7,11 +7,12 @@ from typing import Any
 
 from tests.unit.virtsim.world.clock import SteppedLoop
 from tests.unit.virtsim.world.door import Door, Outcome
-from tests.unit.virtsim.world.invariants import Rules
+from tests.unit.virtsim.world.invariants import check
 from tests.unit.virtsim.world.kubernetes import admit, collect_garbage, schedule, waiting_pods
 from tests.unit.virtsim.world.objects import MACHINES, NAMESPACE, NODES_BY_NAME, a_kubevirt, a_node, a_vmi
 from tests.unit.virtsim.world.processes import PROCESSES, Process
 from tests.unit.virtsim.world.server import Server, Write
+from tests.unit.virtsim.world.sight import Sight
 from virtsim.objects.resources import KUBEVIRTS, NAMESPACES, NODES, VMIS, Key, Object, Resource
 from virtsim.virt_controller.configuration import migration_configuration
 
@@ -31,7 +32,7 @@ class World:
         self.names = itertools.count(1)
         self.log: list[Write] = []
         self.processes = {name: Process(name, self.door) for name in PROCESSES}
-        self.rules = Rules(self.server, self.door)
+        self.sight = Sight(self.server, self.door)
         self.server.watchers.append(self._on_write)
 
     async def begin(self) -> None:
@@ -113,4 +114,4 @@ class World:
 
     def _on_write(self, write: Write) -> None:
         self.log.append(write)
-        self.rules.check(write)
+        check(self.sight, write)
