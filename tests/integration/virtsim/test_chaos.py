@@ -65,7 +65,7 @@ def over(scene: Scene) -> int:
 async def test_twenty_migrations_end_well(scene: Scene) -> None:
     async with (
         recording(scene.user, NAMESPACE) as taken,
-        trouble(scene, conflicts="0.1", late_events="0.1", duplicate_events="0.2"),
+        trouble(scene, conflicts="0.1", late_events="0.05", duplicate_events="0.2"),
     ):
         vmims = [await scene.migrate(NAMESPACE, vm) for vm in MACHINES]
         for round_, number in enumerate((1, 8, 15)):
@@ -122,7 +122,6 @@ def flips(taken: Recording, vm: str) -> int:
 async def test_virt_controller_hears_late(scene: Scene) -> None:
     async with recording(scene.user, NAMESPACE) as taken, trouble(scene, late_events="1"):
         vmim = await scene.migrate(NAMESPACE, MACHINES[0])
-        assert await scene.user.get(VMIMS, NAMESPACE, vmim["metadata"]["name"])
         assert scene.simulator.caches.vmims.get(NAMESPACE, vmim["metadata"]["name"]) is None
         await scene.delete(VMIMS, vmim)
         await scene.eventually(
