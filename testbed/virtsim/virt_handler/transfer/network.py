@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from math import inf
 
-from virtsim.virt_handler.transfer.job import Job, Terms, at_rate, begun, due, happened, settled
+from virtsim.virt_handler.transfer.events import begun, due, happened
+from virtsim.virt_handler.transfer.job import Job, Terms, at_rate, settled
 from virtsim.virt_handler.transfer.shares import Flow, fair_shares
 
 
