@@ -107,3 +107,13 @@ def _dirtied(job: Job) -> float:
 def at_rate(job: Job, rate: float, at: float) -> Job:
     """The job from now on at another rate (bytes/s)."""
     return replace(settled(job, at), rate=rate)
+
+
+def on_terms(job: Job, terms: Terms, at: float) -> Job:
+    """The job from now on by other terms; its deadline stays. An imposed duration counts from the job's beginning."""
+    job = replace(settled(job, at), terms=terms)
+    if job.over or terms.seconds is None:
+        return job
+    passed = (at - job.began) / terms.seconds if terms.seconds else 1.0
+    left = terms.size * max(0.0, 1.0 - passed)
+    return replace(job, remaining=left, sent=terms.size - left, dirty=0.0)
