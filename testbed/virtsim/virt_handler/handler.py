@@ -10,7 +10,8 @@ from virtsim.objects.resources import VMIS, Key, Object, key_of
 from virtsim.objects.switches import amount
 from virtsim.options import Options
 from virtsim.virt_handler.domain import started, with_migratability
-from virtsim.virt_handler.steps import OBSERVED_WITHIN_SECONDS, READY, Side, Sight, next_step
+from virtsim.virt_handler.sight import READY, Sight
+from virtsim.virt_handler.steps import OBSERVED_WITHIN_SECONDS, Side, next_step
 from virtsim.virt_handler.transfers import Transfers
 
 WORKERS = 10

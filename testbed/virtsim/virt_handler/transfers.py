@@ -57,9 +57,15 @@ class Transfers:
         return self._network.job(uid_of(vmi))
 
     def observe(self, key: Key, vmi: Object | None) -> None:
-        """Forgets a job whose end is written, or whose VM is gone; what it had of the network goes to the others."""
+        """Forgets a job whose end is written, or whose VM is gone; what it had of the network goes to the others.
+
+        One that goes on does so by what the VMI says now.
+        """
         uid = self._uids.get(key)
-        if uid is None or (vmi is not None and is_running(vmi) and uid_of(vmi) == uid):
+        if uid is None:
+            return
+        if vmi is not None and is_running(vmi) and uid_of(vmi) == uid:
+            self._changed(self._network.renew(uid, terms_of(vmi), self.now))
             return
         del self._keys[uid], self._uids[key]
         self._changed(self._network.forget(uid, self.now))

@@ -8,8 +8,10 @@ import pytest
 from tests.unit.virtsim.objects import a_pod, a_vmi, a_vmim
 from virtsim.objects.resources import Object
 from virtsim.virt_handler.launcher import exit_phase, qemu_timeout_seconds, waits_for_domain
-from virtsim.virt_handler.steps import Side, Sight, next_step
-from virtsim.virt_handler.transfer.job import ABORTED, Job, Mode, Terms, begun
+from virtsim.virt_handler.sight import Sight
+from virtsim.virt_handler.steps import Side, next_step
+from virtsim.virt_handler.transfer.events import begun
+from virtsim.virt_handler.transfer.job import ABORTED, Job, Mode, Terms
 
 HANDED_OVER = {
     "migrationUid": "vmim-uid",

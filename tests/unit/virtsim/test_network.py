@@ -119,3 +119,16 @@ def test_who_is_forgotten_leaves_his_share() -> None:
     network.forget("goes", 1.0)
     assert network.due() == 1.5
     assert network.job("goes") is None
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(20.0, 20.0), (5.0, 10.0), (0.0, 10.0), (None, 19.0)])
+def test_a_running_job_may_be_told_to_take_another_time(seconds: float | None, expected: float) -> None:
+    """Counted from its beginning; one that has taken longer already is over."""
+    network = Network(100.0)
+    network.begin("told", Terms(1000, 1000, seconds=100.0), Route("a", "b"), 0.0)
+    network.renew("told", Terms(1000, 1000, seconds=seconds), 10.0)
+    assert network.due() == pytest.approx(expected)
+    network.advance(expected + 0.001)
+    job = network.job("told")
+    assert job is not None
+    assert job.succeeded

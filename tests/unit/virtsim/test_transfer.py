@@ -11,6 +11,7 @@ from tests.unit.virtsim.objects import a_vmi
 from tests.unit.virtsim.transfers import alone
 from virtsim.virt_handler.faults import FORCED_FAILURE, LIBVIRT_FAILURE, PREPARING_FAILURE
 from virtsim.virt_handler.terms import bandwidth, deadline_seconds, terms_of
+from virtsim.virt_handler.transfer.events import begun, due, happened
 from virtsim.virt_handler.transfer.job import (
     ABORTED,
     DOWNTIME_SECONDS,
@@ -18,9 +19,6 @@ from virtsim.virt_handler.transfer.job import (
     Job,
     Terms,
     at_rate,
-    begun,
-    due,
-    happened,
     settled,
 )
 

@@ -1,1 +1,1 @@
-"""How migrations move guests over the network: an event-driven fluid model on a virtual clock. Pure but for `clock`."""
+"""How migrations move guests over the network: an event-driven fluid model on a virtual clock. Knows no real time."""

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from math import inf
 
-from virtsim.virt_handler.transfer.job import Job, Terms, at_rate, begun, due, happened, settled
+from virtsim.virt_handler.transfer.events import begun, due, happened
+from virtsim.virt_handler.transfer.job import Job, Terms, at_rate, on_terms, settled
 from virtsim.virt_handler.transfer.shares import Flow, fair_shares
 
 
@@ -36,6 +37,15 @@ class Network:
         self._routes[name] = route
         self._put(name, begun(terms, self._now))
         self._share()
+        return changed
+
+    def renew(self, name: str, terms: Terms, at: float) -> set[str]:
+        """Gives a job that is known other terms, if they are others."""
+        changed = self.advance(at)
+        job = self._jobs[name]
+        if job.terms != terms and not job.over:
+            self._put(name, on_terms(job, terms, self._now))
+            self._share()
         return changed
 
     def forget(self, name: str, at: float) -> set[str]:
