@@ -98,7 +98,7 @@ def _ends_here(view: View, state: dict[str, Any]) -> bool:
     gone = view.target is None or view.target_is_down
     if view.state is None:
         return gone and not state.get("failed")
-    return not state.get("endTimestamp") and (gone or view.phase == "Failed")
+    return not state.get("completed") and (gone or view.phase == "Failed")
 
 
 def _replaced(path: str, before: Any, after: Any) -> list[dict[str, Any]]:
