@@ -52,9 +52,9 @@ class VmiController:
         await self._pods.attend(vmi, current)
         if not (vmi.get("status") or {}).get("nodeName"):
             current = newest(pods)
-        wanted = wanted_vmi(
-            vmi, pods, current, launcher_image(self._actor.caches.kubevirts, self._image), self._actor.version
-        )
+        image = launcher_image(self._actor.caches.kubevirts, self._image)
+        heard_of = not self._is_unheard_of(vmi, current)
+        wanted = wanted_vmi(vmi, pods, current, image, self._actor.version, heard_of=heard_of)
         if wanted != vmi:
             await self._actor.update(VMIS, wanted)
         elif wanted["status"]["phase"] in FINAL and all(is_terminal(pod) for pod in pods):

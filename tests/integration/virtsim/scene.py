@@ -52,9 +52,12 @@ class Scene:
         limits = {"parallelMigrationsPerCluster": per_cluster, "parallelOutboundMigrationsPerNode": per_node}
         await self.patch(KUBEVIRTS, "kubevirt", "kubevirt", {"spec": {"configuration": {"migrations": limits}}})
         store = self.simulator.caches.kubevirts
-        read: Callable[[Object], bool] = lambda kv: limits.items() <= kv["spec"]["configuration"]["migrations"].items()  # noqa: E731 - typed
+
+        def is_read(kubevirt: Object) -> bool:
+            return limits.items() <= (kubevirt["spec"]["configuration"].get("migrations") or {}).items()
+
         async with asyncio.timeout(WITHIN_SECONDS):
-            await store.until(lambda: all(read(kubevirt) for kubevirt in store))
+            await store.until(lambda: all(is_read(kubevirt) for kubevirt in store))
 
     async def eventually(self, so: Callable[[], bool]) -> None:
         """Waits for a condition over several kinds of objects. Fails after 30 s."""

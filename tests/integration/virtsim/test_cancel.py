@@ -48,7 +48,7 @@ async def test_in_pending_and_running(scene: Scene) -> None:
         ("Normal", "SuccessfulAbortMigration", "Migration is ready to be canceled by virt-handler."),
         ("Warning", "FailedMigration", "source node reported migration failed"),
     ]
-    await scene.pod((await scene.target_pod(running)), "Succeeded")  # QEMU had come up there, and ended
+    await scene.pod((await scene.target_pod(running)), "Failed")  # told to exit before a guest ran there
     vmi = await scene.vmi(
         NAMESPACE, "vm-1", lambda vmi: "kubevirt.io/migrationTargetNodeName" not in vmi["metadata"]["labels"]
     )

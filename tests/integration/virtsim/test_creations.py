@@ -54,7 +54,10 @@ async def refusal(scene: Scene, resource: Resource, obj: Object) -> tuple[int, s
 
 
 async def test_a_vmi_of_a_plain_user_starts_and_migrates(scene: Scene) -> None:
-    created = await scene.user.create(VMIS, a_vmi("plain", memory={"guest": "128Mi"}))
+    behind = {"interfaces": [{"name": "default", "masquerade": {}}]}
+    vmi = a_vmi("plain", memory={"guest": "128Mi"}, devices=behind)
+    vmi["spec"]["networks"] = [{"name": "default", "pod": {}}]
+    created = await scene.user.create(VMIS, vmi)
     assert created["status"]["phase"] == "Pending"
     assert created["metadata"]["finalizers"] == ["kubevirt.io/foregroundDeleteVirtualMachine"]
     running = await scene.vmi(NAMESPACE, "plain", lambda vmi: is_true(vmi, "Ready"))

@@ -58,8 +58,8 @@ REPORTED = "source node reported migration failed"
 FAILURES = [
     ("PreparingTarget", "Target pod is down", SHUTDOWN, "Failed"),
     ("TargetReady", PREPARING_FAILURE, REPORTED, "Failed"),
-    ("Running", LIBVIRT_FAILURE, REPORTED, "Succeeded"),
-    ("Switchover", LIBVIRT_FAILURE, REPORTED, "Succeeded"),
+    ("Running", LIBVIRT_FAILURE, REPORTED, "Failed"),
+    ("Switchover", LIBVIRT_FAILURE, REPORTED, "Failed"),
 ]
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from tests.integration.virtsim.scene import Scene
 from virtsim.cluster.client import MERGE_PATCH
+from virtsim.objects import keys
 from virtsim.objects.pods import labels_of
 from virtsim.objects.resources import NODES, PODS
 from virtsim.objects.times import stamp
@@ -26,7 +27,8 @@ pytestmark = pytest.mark.anyio
 async def test_a_silent_node_is_closed_and_its_dead_vms_fail(scene: Scene) -> None:
     caches = scene.simulator.caches
     long_ago = stamp(datetime.now(UTC) - timedelta(seconds=400))
-    body = {"metadata": {"annotations": {"kubevirt.io/heartbeat": long_ago}}}
+    lost = {keys.NODE_LOST: "true", keys.HEARTBEAT: long_ago}
+    body = {"metadata": {"annotations": lost}}
     await scene.user.patch(NODES, "", "loss-1", body, MERGE_PATCH)
     await scene.eventually(
         lambda: labels_of(caches.nodes.get("", "loss-1") or {"metadata": {}}).get("kubevirt.io/schedulable") == "false"
@@ -37,6 +39,6 @@ async def test_a_silent_node_is_closed_and_its_dead_vms_fail(scene: Scene) -> No
     assert pod is not None
     ended = {"status": {"phase": "Failed"}}
     await scene.user.patch(PODS, NAMESPACE, pod["metadata"]["name"], ended, MERGE_PATCH, "status")
-    lost = await scene.vmi(NAMESPACE, "lost", lambda vmi: vmi["status"]["phase"] == "Failed")
-    assert lost["status"]["reason"] == "NodeUnresponsive"
+    failed = await scene.vmi(NAMESPACE, "lost", lambda vmi: vmi["status"]["phase"] == "Failed")
+    assert failed["status"]["reason"] == "NodeUnresponsive"
     assert (await scene.vmi(NAMESPACE, "survives"))["status"]["phase"] == "Running"
