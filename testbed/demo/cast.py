@@ -56,11 +56,13 @@ def simulator(cluster: Cluster, webhook_host: str) -> Iterator[Program]:
     finally:
         if not cluster.own:
             # While it lives: it takes the finalizers off and ends the pods.
-            _remove(cluster, "namespaces", NAMESPACE, KUBEVIRT)
+            _remove(cluster, "namespaces", NAMESPACE)
             _remove(cluster, "nodes", f"--selector={_SIMULATED_NODES}")
         program.stop()
         if not cluster.own:
-            _remove(cluster, "customresourcedefinitions", f"--selector={_SIMULATED_KINDS}")
+            # Not before: without the Service of its subresources, no namespace of the cluster can be deleted.
+            _remove(cluster, "namespaces", KUBEVIRT)
+            _remove(cluster, "customresourcedefinitions,clusterroles", f"--selector={_SIMULATED_KINDS}")
 
 
 def fleet_ready(program: Program) -> str:

@@ -17,6 +17,7 @@ from virtsim.objects import keys
 from virtsim.objects.migrations import is_final
 from virtsim.objects.resources import EVENTS, KUBEVIRTS, NODES, PODS, VMIMS, VMIS, Object, Resource
 from virtsim.simulator import Simulator
+from virtsim.virt_api.vmis import RESERVED_LABELS
 
 WITHIN_SECONDS = 30.0
 
@@ -80,7 +81,10 @@ class Scene:
         old, name = self.get(VMIS, vm), name or vm
         await self.remove(VMIS, vm)
         await self.gone(VMIS, vm)
-        kept = {key: old["metadata"].get(key) for key in ("namespace", "labels", "finalizers")}
+        labels = {
+            key: value for key, value in (old["metadata"].get("labels") or {}).items() if key not in RESERVED_LABELS
+        }
+        kept = {"namespace": self.namespace, "labels": labels}
         annotations = {**old["metadata"]["annotations"], keys.START_ON: on}
         body = {"metadata": {**kept, "name": name, "annotations": annotations}, "spec": old["spec"]}
         await self.user.create(VMIS, {"apiVersion": old["apiVersion"], "kind": old["kind"], **body})
