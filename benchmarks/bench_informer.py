@@ -14,7 +14,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -105,7 +105,9 @@ class Replay(Client):
         metadata = {"resourceVersion": str(PODS_COUNT), "continue": str(end) if end < self._pods else ""}
         return json.dumps({"metadata": metadata, "items": items}).encode()
 
-    async def stream(self, path: str, params: Mapping[str, str], idle_timeout: float) -> AsyncGenerator[bytes, None]:
+    async def stream(
+        self, path: str, params: Mapping[str, str], idle_timeout: float, opened: Callable[[], None] = lambda: None
+    ) -> AsyncGenerator[bytes, None]:
         for event in self._events:
             yield event
         raise asyncio.CancelledError  # else the informer would go on for ever

@@ -3,6 +3,8 @@
 import pytest
 from hypothesis import HealthCheck, settings
 
+from virtsim.cluster.controller import Controller
+
 
 @pytest.fixture
 def anyio_backend() -> str:
@@ -14,3 +16,6 @@ settings.register_profile("default", deadline=None, suppress_health_check=[Healt
 settings.register_profile("long", settings.get_profile("default"), max_examples=10_000)
 settings.load_profile("default")
 """A time limit for one example measures the machine; the whole suite has one. The long profile is for a night."""
+
+Controller.strict = True
+"""What the simulator did not expect ends a test instead of being tried again."""

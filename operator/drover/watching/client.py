@@ -133,8 +133,10 @@ class Client:
         }
         return await self._write(Request("DELETE", path, {}, body), timeout)
 
-    async def stream(self, path: str, params: Mapping[str, str], idle_timeout: float) -> AsyncGenerator[bytes, None]:
-        """The lines of a watch, until the server ends it.
+    async def stream(
+        self, path: str, params: Mapping[str, str], idle_timeout: float, opened: Callable[[], None] = lambda: None
+    ) -> AsyncGenerator[bytes, None]:
+        """The lines of a watch, until the server ends it. Calls `opened` once the server has agreed to it.
 
         Raises:
             TimeoutError: nothing came for `idle_timeout` seconds.
@@ -145,6 +147,7 @@ class Client:
             try:
                 if response.status != 200:
                     raise _refusal(response, await response.read())
+                opened()
                 async for line in lines(response.content):
                     yield line
             finally:

@@ -71,10 +71,10 @@ class Caches:
         }.get(resource)
 
     def current_pod(self, vmi: Object) -> Object | None:
-        """The pod a VM is in: the newest that its VMI controls on the node that it runs on."""
+        """The pod a VM is in: the newest that its VMI controls, on the node that it runs on once it does."""
         node = (vmi.get("status") or {}).get("nodeName")
         owned = self.pods.by("owner", vmi["metadata"]["uid"])
-        return newest([pod for pod in owned if node and pod["spec"].get("nodeName") == node])
+        return newest([pod for pod in owned if not node or pod["spec"].get("nodeName") == node])
 
     def informers(
         self, client: Client, through: Callable[[Resource, Store], Sink] = lambda resource, store: store

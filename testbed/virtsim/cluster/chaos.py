@@ -44,7 +44,7 @@ def mischief(annotations: Mapping[str, str]) -> Mischief:
 
 
 def _number(text: str) -> float:
-    return float(text) if text.replace(".", "", 1).isdigit() else 0.0
+    return float(text) if text.isascii() and text.replace(".", "", 1).isdecimal() else 0.0
 
 
 class Chaos:

@@ -120,10 +120,10 @@ class Client:
         async with self.session.request(
             method, self._url(path, query), data=data, headers=headers, timeout=REQUEST_TIMEOUT
         ) as response:
-            answer: Object = msgspec.json.decode(await response.read() or b"{}")
+            told = await response.read()
             if response.status >= 400:
-                causes = (answer.get("details") or {}).get("causes") or ()
-                raise ApiError(response.status, answer.get("reason", ""), answer.get("message", ""), causes)
+                raise _refusal(response.status, told)
+            answer: Object = msgspec.json.decode(told or b"{}")
             answer.get("metadata", {}).pop("managedFields", None)
             return answer
 
@@ -159,6 +159,16 @@ class Client:
         token = await self.configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
         headers = {"Content-Type": content_type, **ACCEPTED, **self.identity.headers()}
         return {**headers, "Authorization": token} if token else headers
+
+
+def _refusal(status: int, body: bytes) -> ApiError:
+    """An aggregator or a proxy on the way may refuse in plain text."""
+    try:
+        said: Object = msgspec.json.decode(body or b"{}")
+    except msgspec.DecodeError:
+        return ApiError(status, "", body[:500].decode(errors="replace").strip())
+    causes = (said.get("details") or {}).get("causes") or ()
+    return ApiError(status, said.get("reason", ""), said.get("message", ""), causes)
 
 
 @asynccontextmanager

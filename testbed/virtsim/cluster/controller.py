@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from typing import ClassVar
 
 import aiohttp
 
@@ -27,7 +28,12 @@ EXPECTED_CODES = frozenset({404, 409, 422})
 
 
 class Controller:
-    """Runs one reconcile function over keys, `workers` at a time, with back-off per key."""
+    """Runs one reconcile function over keys, `workers` at a time, with back-off per key.
+
+    `strict`: what a reconcile function raises unexpectedly ends the controller instead of being logged and tried again.
+    """
+
+    strict: ClassVar[bool] = False
 
     def __init__(self, name: str, reconcile: Reconcile, workers: int, priority: Priority = lambda key: 0) -> None:
         self.name = name
@@ -69,6 +75,12 @@ class Controller:
         except (aiohttp.ClientError, TimeoutError) as error:
             logger.warning("%s %s/%s: %s", self.name, *key, error or type(error).__name__)
             self.queue.retry(key, self._priority(key), LONGEST_OUTAGE_SECONDS)
+        except Exception:
+            # An object that nobody thought of must not end the component for all others.
+            logger.exception("%s %s/%s", self.name, *key)
+            if self.strict:
+                raise
+            self.queue.retry(key, self._priority(key))
         else:
             self.queue.succeeded(key)
             if again is not None:

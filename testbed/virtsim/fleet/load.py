@@ -10,7 +10,8 @@ from virtsim.fleet.spec import Fleet, KubeVirt, Nodes, names
 from virtsim.kubelet.nodes import Heartbeats
 from virtsim.objects import keys
 from virtsim.objects.conditions import is_true
-from virtsim.objects.migrations import is_being_deleted
+from virtsim.objects.migrations import FINAL, is_being_deleted
+from virtsim.objects.nodes import handler_runs, heartbeat
 from virtsim.objects.resources import (
     KUBEVIRTS,
     NAMESPACES,
@@ -90,6 +91,8 @@ class Loader:
         created = await self._create(NODES, node)
         if created is None:
             created = await self._admin.client.get(NODES, "", node["metadata"]["name"])
+            if handler_runs(created):  # its last heartbeat may be older than what virt-controller puts up with
+                created = await self._admin.patch_merge(NODES, created, heartbeat())
         address = f"10.{64 + number // 65000}.{number // 250 % 256}.{1 + number % 250}"
         await self._admin.patch_merge(NODES, created, {"status": nodes.ready_status(group, address)}, "status")
         await self._heartbeats.renew(created)
@@ -116,7 +119,7 @@ class Loader:
         running = asyncio.Event()
 
         def look(before: Object | None, after: Object | None) -> None:
-            if after is not None and is_true(after, "Ready"):
+            if after is not None and (is_true(after, "Ready") or after["status"].get("phase") in FINAL):
                 waiting.discard(key_of(after))
             if not waiting:
                 running.set()

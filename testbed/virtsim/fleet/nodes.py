@@ -2,6 +2,7 @@
 
 from virtsim.fleet.spec import Nodes, names
 from virtsim.objects import keys
+from virtsim.objects.nodes import healthy
 from virtsim.objects.resources import Object
 from virtsim.objects.times import now
 
@@ -42,7 +43,7 @@ def ready_status(group: Nodes, address: str) -> Object:
     return {
         "capacity": capacity,
         "allocatable": capacity,
-        "conditions": _conditions(),
+        "conditions": healthy(),
         "addresses": [{"type": "InternalIP", "address": address}],
         "nodeInfo": {
             "architecture": "amd64",
@@ -89,18 +90,3 @@ def _labels(group: Nodes, name: str, models: frozenset[str]) -> dict[str, str]:
         **{f"{keys.CPU_FEATURE}{feature}": "true" for feature in group.cpu_features},
         **{f"{keys.HOST_MODEL_FEATURES}{feature}": "true" for feature in group.cpu_features},
     }
-
-
-def _conditions() -> list[Object]:
-    at = now()
-    healthy = {
-        "MemoryPressure": "KubeletHasSufficientMemory",
-        "DiskPressure": "KubeletHasNoDiskPressure",
-        "PIDPressure": "KubeletHasSufficientPID",
-    }
-    pressures = [
-        {"type": kind, "status": "False", "reason": reason, "lastHeartbeatTime": at, "lastTransitionTime": at}
-        for kind, reason in healthy.items()
-    ]
-    ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "kubelet is posting ready status"}
-    return [*pressures, {**ready, "lastHeartbeatTime": at, "lastTransitionTime": at}]

@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 
 from virtsim.cluster.caches import Caches
 from virtsim.metrics import guests, migrations, vmis
-from virtsim.objects.resources import Key, Object
+from virtsim.objects.resources import Key, Object, key_of
 from virtsim.virt_handler.transfer.job import Job
 from virtsim.virt_handler.transfers import Transfers
 
@@ -24,13 +24,15 @@ class Scrape(Collector):
     caches: Caches
     vmis: list[Object]
     vmims: list[Object]
+    pods: Mapping[Key, Object | None]
+    """The pod of each VMI: collected here, because the indexes change while another thread writes the text."""
     jobs: Mapping[Key, Job]
     transitions: migrations.Transitions
 
     def collect(self) -> Iterator[Metric]:
         yield from migrations.families(self.vmims)
         yield self.transitions.family()
-        yield from vmis.families(self.caches, self.vmis)
+        yield from vmis.families(self.caches.kubevirts, self.vmis, self.vmims, self.pods)
         yield from guests.families(self.caches, self.vmis, self.jobs)
 
 
@@ -41,7 +43,8 @@ async def metrics(caches: Caches, transfers: Transfers, host: str, port: int) ->
     transitions.watch(caches.vmims)
 
     async def answer(request: web.Request) -> web.Response:
-        scrape = Scrape(caches, list(caches.vmis), list(caches.vmims), dict(transfers.running()), transitions)
+        pods = {key_of(vmi): caches.current_pod(vmi) for vmi in caches.vmis}
+        scrape = Scrape(caches, list(caches.vmis), list(caches.vmims), pods, dict(transfers.running()), transitions)
         # Of 10,000 VMs that is some megabytes of text, for which nobody else shall wait.
         text = await asyncio.to_thread(generate_latest, scrape)
         return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})

@@ -1,17 +1,16 @@
 """virt-controller's metrics of VMIs (pkg/monitoring/metrics/virt-controller/{vmistats_collector,vmi_metrics}.go)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from virtsim.cluster.caches import Caches
 from virtsim.objects import keys
 from virtsim.objects.conditions import is_true
 from virtsim.objects.eviction import strategy_of
 from virtsim.objects.overhead import overhead_of
 from virtsim.objects.pods import annotations_of, labels_of
-from virtsim.objects.resources import Object, key_of
+from virtsim.objects.resources import Key, Object, key_of
 
 NONE = "<none>"
 PLACE = ("node", "namespace", "name")
@@ -27,8 +26,11 @@ TIMES = {
 }
 
 
-def families(caches: Caches, vmis: Iterable[Object]) -> Iterator[Metric]:
-    """One series a VMI, and two for its last migration."""
+def families(
+    kubevirts: Iterable[Object], vmis: Iterable[Object], vmims: Iterable[Object], pods: Mapping[Key, Object | None]
+) -> Iterator[Metric]:
+    """One series a VMI, and two for its last migration. `pods`: the one that each VM is in."""
+    kubevirts, migrations = list(kubevirts), {vmim["metadata"]["uid"]: vmim["metadata"]["name"] for vmim in vmims}
     info = GaugeMetricFamily("kubevirt_vmi_info", "Information about VirtualMachineInstances.", labels=INFO)
     blocker = GaugeMetricFamily(
         "kubevirt_vmi_non_evictable",
@@ -49,11 +51,11 @@ def families(caches: Caches, vmis: Iterable[Object]) -> Iterator[Metric]:
     outdated = 0
     for vmi in vmis:
         outdated += keys.OUTDATED_LAUNCHER in labels_of(vmi)
-        can_leave = is_evictable(caches, vmi)
-        info.add_metric(_info(caches, vmi, can_leave), 1)
+        can_leave = is_evictable(kubevirts, vmi)
+        info.add_metric(_info(pods.get(key_of(vmi)), vmi, can_leave), 1)
         blocker.add_metric(place(vmi), 0 if can_leave else 1)
         overhead.add_metric(key_of(vmi), overhead_of(vmi))
-        _add_times(times, caches, vmi)
+        _add_times(times, migrations, vmi)
     yield from (info, blocker, overhead, *times.values())
     number = "Indication for the total number of VirtualMachineInstance workloads that are not running within the most "
     yield GaugeMetricFamily("kubevirt_vmi_number_of_outdated", f"{number}up-to-date version.", value=outdated)
@@ -64,16 +66,15 @@ def place(vmi: Object) -> tuple[str, str, str]:
     return ((vmi.get("status") or {}).get("nodeName", ""), *key_of(vmi))
 
 
-def is_evictable(caches: Caches, vmi: Object) -> bool:
+def is_evictable(kubevirts: Iterable[Object], vmi: Object) -> bool:
     """False for a VM that is to migrate when it is evicted and is not known to be able to."""
-    migrates = strategy_of(vmi, caches.kubevirts) == "LiveMigrate"
+    migrates = strategy_of(vmi, kubevirts) == "LiveMigrate"
     return not migrates or is_true(vmi, "LiveMigratable")
 
 
-def _info(caches: Caches, vmi: Object, can_leave: bool) -> list[str]:
+def _info(pod: Object | None, vmi: Object, can_leave: bool) -> list[str]:
     status, annotations = vmi.get("status") or {}, annotations_of(vmi)
     guest = status.get("guestOSInfo") or {}
-    pod = caches.current_pod(vmi)
     runs = pod is not None and (pod.get("status") or {}).get("phase") == "Running"
     return [
         *place(vmi),
@@ -89,15 +90,10 @@ def _info(caches: Caches, vmi: Object, can_leave: bool) -> list[str]:
     ]
 
 
-def _add_times(times: dict[str, GaugeMetricFamily], caches: Caches, vmi: Object) -> None:
+def _add_times(times: dict[str, GaugeMetricFamily], migrations: Mapping[str, str], vmi: Object) -> None:
     state = (vmi.get("status") or {}).get("migrationState") or {}
-    names = [
-        vmim["metadata"]["name"]
-        for vmim in caches.vmims.by("vmi", "/".join(key_of(vmi)))
-        if vmim["metadata"]["uid"] == state.get("migrationUid")
-    ]
     over = "failed" if state.get("failed") else "succeeded"
-    labels = (*place(vmi), *(names or [NONE]))
+    labels = (*place(vmi), migrations.get(state.get("migrationUid", ""), NONE))
     if start := state.get("startTimestamp"):
         times["start"].add_metric(labels, datetime.fromisoformat(start).timestamp())
     if end := state.get("endTimestamp"):

@@ -51,6 +51,8 @@ MIGRATION_JOB_NAME = "kubevirt.io/migrationJobName"
 TARGET_READY = "kubevirt.io/migration-target-ready-timestamp"
 DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 EVICTION_IN_PROGRESS = "descheduler.alpha.kubernetes.io/eviction-in-progress"
+DESCHEDULER_EVICT = "descheduler.alpha.kubernetes.io/evict"
+DESCHEDULER_PREFER_NOT = "descheduler.alpha.kubernetes.io/prefer-no-eviction"
 EVICT_ONLY = "descheduler.alpha.kubernetes.io/request-evict-only"
 UNPAUSED = "kubevirt.io/virtual-machine-unpaused"
 

@@ -22,9 +22,10 @@ SUFFIXES = {
     "Ei": Fraction(2**60),
 }
 
-QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)([numkMGTPE]|[KMGTPE]i|)")
+QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,2})?)([numkMGTPE]|[KMGTPE]i|)")
 """12e6 and 12E6 are numbers; 12E is twelve exa."""
 
+DECIMAL = ("E", "P", "T", "G", "M", "k")
 BINARY = ("Ei", "Pi", "Ti", "Gi", "Mi", "Ki")
 
 
@@ -50,6 +51,15 @@ def binary(value: int) -> str:
         if value and value % unit == 0:
             return f"{value // unit}{suffix}"
     return str(value)
+
+
+def canonical(text: str | int | float) -> str:
+    """The text as Go writes it again: in the largest unit of its own family that keeps it whole; 1024Mi is 1Gi."""
+    value, family = parse(text), BINARY if str(text).endswith("i") else DECIMAL
+    for suffix in family:
+        if value and (value / SUFFIXES[suffix]).denominator == 1:
+            return f"{value / SUFFIXES[suffix]}{suffix}"
+    return str(value) if value.denominator == 1 else milli(value)
 
 
 def milli(value: Fraction) -> str:

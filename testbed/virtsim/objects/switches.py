@@ -24,7 +24,7 @@ def amount(obj: Object | None, key: str) -> float | None:
         return None
     try:
         return max(0.0, float(quantity.parse(text)))
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         logger.warning("%s of %s: %s", key, (obj or {})["metadata"]["name"], error)
         return None
 

@@ -44,7 +44,7 @@ async def admit_create(client: Client, version: Version, request: Request) -> De
 
 def refused_priority(request: Request, kubevirts: Iterable[Object], version: Version) -> Denial | None:
     """Priorities are virt-controller's, and before 1.9 nobody's unless their gate is open."""
-    if not (request.new.get("spec") or {}).get("priority"):
+    if "priority" not in (request.new.get("spec") or {}):
         return None
     if not gates.has_priorities(kubevirts, version):
         message = "MigrationPriorityQueue feature gate is not enabled in kubevirt resource"

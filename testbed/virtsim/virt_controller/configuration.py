@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from virtsim.cluster.store import Store
-from virtsim.objects import keys
+from virtsim.objects import keys, quantity
 from virtsim.objects.pods import annotations_of
 from virtsim.objects.resources import Object
 
@@ -28,7 +28,7 @@ def migration_configuration(kubevirts: Store) -> dict[str, Any]:
     given = (_configuration(kubevirts).get("migrations")) or {}
     resolved = {**DEFAULTS, **given}
     resolved.setdefault("allowWorkloadDisruption", resolved["allowPostCopy"])
-    return {**resolved, "bandwidthPerMigration": str(resolved["bandwidthPerMigration"])}
+    return {**resolved, "bandwidthPerMigration": quantity.canonical(resolved["bandwidthPerMigration"])}
 
 
 def cluster_node_selectors(kubevirts: Store) -> dict[str, str]:

@@ -46,9 +46,16 @@ async def hand_over(actor: Actor, view: View) -> None:
 async def request_abort(actor: Actor, view: View) -> None:
     """Asks the source's virt-handler to abort, once."""
     state = view.state
-    if state is None or state.get("abortRequested") or state.get("endTimestamp"):
+    if state is None or state.get("abortRequested") or state.get("completed"):
         return
-    await actor.patch_json(VMIS, view.vmi, _replaced(STATE, state, {**state, "abortRequested": True}))
+    status = view.vmi["status"]
+    asked = {**status, "migrationState": {**state, "abortRequested": True}}
+    try:
+        await actor.patch_json(VMIS, view.vmi, _replaced("/status", status, asked))
+    except ApiError as error:
+        message = f"failed to set MigrationState in VMI status. :{error.message}"
+        actor.events.warning(view.vmim, "FailedAbortMigration", message)
+        raise
     message = "Migration is ready to be canceled by virt-handler."
     actor.events.normal(view.vmim, "SuccessfulAbortMigration", message)
 
@@ -63,16 +70,11 @@ async def mark_target_down(actor: Actor, view: View) -> None:
     if not state or not _ends_here(view, state):
         return
     uid, at = view.vmim["metadata"]["uid"], now()
-    ended = {
-        **state,
-        "startTimestamp": state.get("startTimestamp") or at,
-        "endTimestamp": at,
-        "completed": True,
-        "failed": True,
-        "failureReason": "Target pod is down",
-    }
+    kept = {"startTimestamp": at, "endTimestamp": at, "failureReason": "Target pod is down"}
+    ended = {"completed": True, "failed": True, **{field: state.get(field) or value for field, value in kept.items()}}
     own = {"op": "test", "path": f"{STATE}/migrationUid", "value": uid}
-    await actor.patch_json(VMIS, view.vmi, [own, *_replaced(STATE, state, ended)])
+    added = [{"op": "add", "path": f"{STATE}/{field}", "value": value} for field, value in ended.items()]
+    await actor.patch_json(VMIS, view.vmi, [own, *added])
     actor.events.warning(
         view.vmi,
         "FailedMigration",
@@ -81,7 +83,7 @@ async def mark_target_down(actor: Actor, view: View) -> None:
 
 
 def _state(view: View, target: Object, options: dict[str, Any]) -> dict[str, Any]:
-    overhead = annotations_of(target).get(keys.MEMORY_OVERHEAD)
+    overhead = annotations_of(target).get(keys.MEMORY_OVERHEAD, "")
     source = {"sourcePod": view.source["metadata"]["name"]} if view.source is not None else {}
     return {
         "migrationUid": view.vmim["metadata"]["uid"],
@@ -90,7 +92,7 @@ def _state(view: View, target: Object, options: dict[str, Any]) -> dict[str, Any
         "targetNode": target["spec"]["nodeName"],
         "targetPod": target["metadata"]["name"],
         **options,
-        **({"targetMemoryOverhead": quantity.binary(int(overhead))} if overhead else {}),
+        **({"targetMemoryOverhead": quantity.binary(int(overhead))} if overhead.isdecimal() else {}),
     }
 
 

@@ -1,12 +1,9 @@
-"""The VMI that a VirtualMachine asks for (watch/vm/vm.go, SetupVMIFromVM), as virt-api's webhook leaves it. Pure."""
+"""The VMI that a VirtualMachine asks for (watch/vm/vm.go, SetupVMIFromVM), which virt-api's webhook fills in. Pure."""
 
-from virtsim.objects import keys, quantity
-from virtsim.objects.phases import in_phase
-from virtsim.objects.pods import NONROOT_USER, annotations_of
+from virtsim.objects import keys
+from virtsim.objects.pods import annotations_of
 from virtsim.objects.resources import Object
-from virtsim.virt_controller.memory_limits import unpluggable
 
-HOTPLUG_RATIO = 4
 VERSIONED = {keys.LATEST_API_VERSION: "v1", keys.STORAGE_API_VERSION: "v1"}
 
 
@@ -33,8 +30,7 @@ def instance_of(vm: Object) -> Object:
             "finalizers": [keys.VM_FINALIZER, keys.VMI_FINALIZER],
             "ownerReferences": [owner_reference(vm)],
         },
-        "spec": _with_defaults(template["spec"]),
-        "status": in_phase({}, "Pending", runtimeUser=NONROOT_USER)["status"],
+        "spec": template["spec"],
     }
 
 
@@ -54,25 +50,3 @@ def _place(vm: Object) -> dict[str, str]:
     node = annotations_of(vm).get(keys.START_ON)
     started = (vm.get("status") or {}).get("runStrategy")
     return {} if node is None or started else {keys.START_ON: node}
-
-
-def _with_defaults(spec: Object) -> Object:
-    """pkg/defaults/defaults.go, as far as it counts here: four times the CPUs and the memory may be plugged in."""
-    domain = spec["domain"]
-    cpu = {"model": "host-model", "cores": 1, "sockets": 1, "threads": 1, **(domain.get("cpu") or {})}
-    filled = {
-        **domain,
-        "cpu": {"maxSockets": HOTPLUG_RATIO * int(cpu["sockets"]), **cpu},
-        "memory": _pluggable(domain),
-        "machine": {"type": "q35", **(domain.get("machine") or {})},
-        "devices": domain.get("devices") or {},
-    }
-    return {"architecture": "amd64", **spec, "domain": filled}
-
-
-def _pluggable(domain: Object) -> Object:
-    memory: Object = domain.get("memory") or {}
-    if "guest" not in memory or "maxGuest" in memory:
-        return memory
-    most = quantity.binary(HOTPLUG_RATIO * quantity.size(memory["guest"]))
-    return memory if unpluggable(domain, memory["guest"], most) else {**memory, "maxGuest": most}

@@ -1,11 +1,11 @@
 """virt-controller's node controller: silent virt-handlers, and the VMs lost with them (watch/node/node.go)."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 
 from virtsim.cluster.actor import Actor
 from virtsim.cluster.controller import Controller
-from virtsim.objects import keys
+from virtsim.objects import keys, times
 from virtsim.objects.pods import annotations_of, is_terminal, labels_of
 from virtsim.objects.resources import NODES, VMIS, Key, Object, key_of
 from virtsim.objects.times import seconds_since
@@ -41,7 +41,7 @@ def is_alive(pod: Object) -> bool:
 class NodeController:
     """Reconciles nodes, each once a minute and whenever it or a VMI on it changes."""
 
-    def __init__(self, actor: Actor, clock: Clock = lambda: datetime.now(UTC)) -> None:
+    def __init__(self, actor: Actor, clock: Clock = lambda: times.wall_clock()) -> None:
         self._actor = actor
         self._clock = clock
         self._controller = Controller("node", self.reconcile, WORKERS)

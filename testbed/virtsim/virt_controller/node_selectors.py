@@ -39,7 +39,7 @@ def target_selector(
     Raises NoHostModelError.
     """
     own = {**launcher_selector(vmi, cluster_selectors), **_host_model(vmi, source_pod, source_node)}
-    return {**added, **own, **_vendor(own, source_node)}
+    return {**added, **own, **_vendor({**added, **own}, source_node)}
 
 
 def forbids_obsolete_models(vmi: Object) -> bool:
@@ -74,8 +74,8 @@ def _host_model(vmi: Object, source_pod: Object, source_node: Object) -> dict[st
         for key, value in (source_pod["spec"].get("nodeSelector") or {}).items()
         if key.startswith((keys.CPU_MODEL_MIGRATION, keys.CPU_FEATURE))
     }
-    if any(key.startswith(keys.CPU_MODEL_MIGRATION) for key in inherited):
-        return inherited
+    if inherited:
+        return inherited  # also where it only asks for a feature by itself
     models = _suffixes(source_node, keys.HOST_MODEL)
     if not models:
         raise NoHostModelError(f"node {source_node['metadata']['name']} has no label {keys.HOST_MODEL}*")

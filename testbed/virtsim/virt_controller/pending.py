@@ -11,6 +11,7 @@ from virtsim.objects.migrations import phase_of
 from virtsim.objects.pods import annotations_of, is_terminal
 from virtsim.objects.resources import PODS, VMIS, Key, Object
 from virtsim.virt_controller import limits, runtime_user
+from virtsim.virt_controller.auto_limits import with_auto_limits
 from virtsim.virt_controller.blocking import has_utility_volumes
 from virtsim.virt_controller.configuration import (
     cluster_node_selectors,
@@ -43,6 +44,8 @@ class TargetPods:
         if has_utility_volumes(view.vmi) or view.source is None:
             return None
         view = replace(view, vmi=await self._with_runtime_user(view.vmi))
+        if not self._has_room(view):
+            return limits.requeue_seconds(view.vmim)
         if self._creating.locked():
             # Waiting for the mutex would hold a worker; KubeVirt looks again too, only less often.
             return 0.02
@@ -54,18 +57,21 @@ class TargetPods:
         alive = [pod for pod in caches.pods.by("owner", view.vmi["metadata"]["uid"]) if not is_terminal(pod)]
         if len(alive) > 1:
             return BUSY_SECONDS
-        configuration = migration_configuration(caches.kubevirts)
-        per_cluster = int(configuration["parallelMigrationsPerCluster"])
-        per_node = int(configuration["parallelOutboundMigrationsPerNode"])
-        status = view.vmi["status"]
-        if not limits.has_room(status.get("nodeName", ""), active_migrations(caches), per_cluster, per_node):
+        if not self._has_room(view):
             return limits.requeue_seconds(view.vmim)
-        if status.get("phase") != "Running":
+        if view.vmi["status"].get("phase") != "Running":
             return None
         if (again := await protect(self.actor, view)) is not None:
             return again
         await self._create_pod(view)
         return None
+
+    def _has_room(self, view: View) -> bool:
+        configuration = migration_configuration(self.actor.caches.kubevirts)
+        per_cluster = int(configuration["parallelMigrationsPerCluster"])
+        per_node = int(configuration["parallelOutboundMigrationsPerNode"])
+        node = view.vmi["status"].get("nodeName", "")
+        return limits.has_room(node, active_migrations(self.actor.caches), per_cluster, per_node)
 
     async def _create_pod(self, view: View) -> None:
         events = self.actor.events
@@ -85,12 +91,12 @@ class TargetPods:
     def _rendered(self, view: View) -> Object | None:
         """The target pod, or None while its source or the source's node is unknown."""
         kubevirts = self.actor.caches.kubevirts
-        node = self.actor.caches.nodes.get("", view.vmi["status"]["nodeName"])
+        node = self.actor.caches.nodes.get("", view.vmi["status"].get("nodeName", ""))
         if view.source is None or node is None:
             return None
         image, selectors = launcher_image(kubevirts, self.image), cluster_node_selectors(kubevirts)
         pod = target_pod(view.vmi, view.vmim, view.source, node, image, selectors)
-        pod = pod_as_of(self.actor.version, pod, view.vmi)
+        pod = with_auto_limits(pod_as_of(self.actor.version, pod, view.vmi), view.vmi, self.actor.caches.quotas)
         return with_source_level(pod, view.vmi, migration_configuration(kubevirts))
 
     async def _with_runtime_user(self, vmi: Object) -> Object:

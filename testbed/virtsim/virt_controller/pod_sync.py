@@ -3,10 +3,14 @@
 from virtsim.cluster.actor import Actor
 from virtsim.objects import keys
 from virtsim.objects.conditions import condition, is_true
-from virtsim.objects.pods import annotations_of, is_terminal, labels_of
+from virtsim.objects.pods import annotations_of, is_ready, is_terminal, labels_of
 from virtsim.objects.resources import PODS, Object
 from virtsim.objects.times import go_time, now
 from virtsim.virt_controller.vmi_status import FINAL
+
+LABELS = (keys.OUTDATED_LAUNCHER,)
+ANNOTATIONS = (keys.DESCHEDULER_EVICT, keys.DESCHEDULER_PREFER_NOT)
+"""What follows the VMI, also when it is taken off."""
 
 
 class PodSync:
@@ -21,16 +25,22 @@ class PodSync:
         if pod is None or is_terminal(pod) or (vmi.get("status") or {}).get("phase") in FINAL:
             return
         wanted = unpaused(vmi)
-        if (condition(pod, keys.UNPAUSED) or {}).get("status") != wanted["status"]:
+        known = (condition(pod, keys.UNPAUSED) or {}).get("status")
+        if known != wanted["status"] and "True" in (known, wanted["status"]):
             pod = await self._actor.patch_status(PODS, pod, {"conditions": [wanted]})
         await self._tell_descheduler(vmi, pod)
-        if labels_of(pod).get(keys.NODE_NAME) != pod["spec"]["nodeName"]:
-            body = {"metadata": {"labels": {keys.NODE_NAME: pod["spec"]["nodeName"]}}}
-            await self._actor.patch_merge(PODS, pod, body)
+        changed = {
+            "labels": _changed(labels_of(pod), {keys.NODE_NAME: pod["spec"]["nodeName"]} | _of(labels_of(vmi), LABELS)),
+            "annotations": _changed(annotations_of(pod), _of(annotations_of(vmi), ANNOTATIONS)),
+        }
+        body = {field: values for field, values in changed.items() if values}
+        if body:
+            await self._actor.patch_merge(PODS, pod, {"metadata": body})
 
     async def _tell_descheduler(self, vmi: Object, pod: Object) -> None:
         """A pod whose eviction is under way is not to be chosen again."""
-        said, marked = keys.EVICTION_IN_PROGRESS in annotations_of(pod), bool(vmi["status"].get("evacuationNodeName"))
+        said = keys.EVICTION_IN_PROGRESS in annotations_of(pod)
+        marked = bool(vmi["status"].get("evacuationNodeName")) and is_ready(pod)
         if said != marked:
             value = "true" if marked else None
             await self._actor.patch_merge(PODS, pod, {"metadata": {"annotations": {keys.EVICTION_IN_PROGRESS: value}}})
@@ -44,6 +54,15 @@ class PodSync:
         pod = self._actor.caches.pods.get(vmi["metadata"]["namespace"], state.get("targetPod", ""))
         if pod is not None and keys.TARGET_READY not in annotations_of(pod) and not is_terminal(pod):
             await self._actor.patch_merge(PODS, pod, {"metadata": {"annotations": {keys.TARGET_READY: go_time(ready)}}})
+
+
+def _of(values: dict[str, str], names: tuple[str, ...]) -> dict[str, str | None]:
+    return {name: values.get(name) for name in names}
+
+
+def _changed(known: dict[str, str], wanted: dict[str, str | None]) -> dict[str, str | None]:
+    """What of the wanted is not so yet, as a merge patch: None takes it off."""
+    return {name: value for name, value in wanted.items() if known.get(name) != value}
 
 
 def unpaused(vmi: Object) -> Object:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from virtsim.objects import quantity
 from virtsim.objects.pods import labels_of
 from virtsim.objects.resources import Object
 
@@ -59,7 +60,7 @@ def applied(configuration: dict[str, Any], policy: Object) -> dict[str, Any]:
     if "allowPostCopy" in given:
         given.setdefault("allowWorkloadDisruption", given["allowPostCopy"])
     if "bandwidthPerMigration" in given:
-        given["bandwidthPerMigration"] = str(given["bandwidthPerMigration"])
+        given["bandwidthPerMigration"] = quantity.canonical(given["bandwidthPerMigration"])
     result = {**configuration, **given}
     if spec.get("experimental"):
         result["experimental"] = _experimental(configuration.get("experimental") or {}, spec["experimental"])

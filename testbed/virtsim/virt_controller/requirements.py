@@ -16,7 +16,7 @@ def compute_resources(vmi: Object) -> dict[str, dict[str, str]]:
     domain = vmi["spec"]["domain"]
     pages = ((domain.get("memory") or {}).get("hugepages") or {}).get("pageSize")
     requests = {"cpu": _cpu(domain), "memory": _memory(vmi, bool(pages)), "ephemeral-storage": EPHEMERAL_STORAGE}
-    limits = _devices(domain)
+    limits = {**_devices(domain), **_given_limits(vmi)}
     if pages:
         limits[f"hugepages-{pages}"] = quantity.binary(guest_memory(domain))
         requests[f"hugepages-{pages}"] = limits[f"hugepages-{pages}"]
@@ -27,8 +27,22 @@ def compute_resources(vmi: Object) -> dict[str, dict[str, str]]:
 
 def _memory(vmi: Object, hugepages: bool) -> str:
     domain = vmi["spec"]["domain"]
-    requested = quantity.size(requested_memory(domain)) or guest_memory(domain)
+    limited = _limits(domain).get("memory", "0")
+    requested = quantity.size(requested_memory(domain)) or quantity.size(limited) or guest_memory(domain)
     return quantity.binary(overhead_of(vmi) + (0 if hugepages else requested))
+
+
+def _limits(domain: dict[str, Any]) -> dict[str, str]:
+    limits: dict[str, str] = (domain.get("resources") or {}).get("limits") or {}
+    return limits
+
+
+def _given_limits(vmi: Object) -> dict[str, str]:
+    """The VMI's own limits, for the guest; the launcher's memory comes on top."""
+    given = {name: str(value) for name, value in _limits(vmi["spec"]["domain"]).items()}
+    if "memory" in given:
+        given["memory"] = quantity.binary(quantity.size(given["memory"]) + overhead_of(vmi))
+    return given
 
 
 def _cpu(domain: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from virtsim.cluster.actor import Actor
+from virtsim.cluster.client import ApiError
 from virtsim.objects.migrations import is_being_deleted
 from virtsim.objects.resources import PODS
 from virtsim.virt_controller.backoff import seconds_left
@@ -45,7 +46,12 @@ class Sync:
         pod = view.target
         if pod is None or is_being_deleted(pod) or view.target_is_down:
             return None
-        await self._actor.delete(PODS, pod)
+        try:
+            await self._actor.delete(PODS, pod)
+        except ApiError as error:
+            message = f"Error deleting canceled migration target pod: {error.message}"
+            self._actor.events.warning(view.vmim, "FailedDelete", message)
+            raise
         name = f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
         self._actor.events.normal(view.vmim, "SuccessfulDelete", f"migration canceled and pod {name} is deleted")
         return None

@@ -1,6 +1,7 @@
 """How long a target pod may stay pending before virt-controller deletes it (migration.go)."""
 
 from virtsim.cluster.actor import Actor
+from virtsim.cluster.client import ApiError
 from virtsim.objects import keys
 from virtsim.objects.conditions import condition
 from virtsim.objects.migrations import is_being_deleted
@@ -47,16 +48,21 @@ async def watch_pending_pod(actor: Actor, view: View) -> float | None:
     left = limit - int(seconds_since(metadata["creationTimestamp"]))  # virt-controller counts whole seconds
     if left > 0:
         return left
-    await actor.delete(PODS, pod)
+    try:
+        await actor.delete(PODS, pod)
+    except ApiError as error:
+        actor.events.warning(view.vmim, "FailedDelete", f"Error deleted migration target pod: {error.message}")
+        raise
     message = f"{name} pod {metadata['namespace']}/{metadata['name']} timeout period exceeded"
     actor.events.normal(view.vmim, "SuccessfulDelete", message)
     return None
 
 
 def _tell_without_host_model(actor: Actor, view: View, pod: Object) -> None:
-    """Tells of a host-model VM that no node of the cluster can take, whatever else is in the way."""
-    wanted = wanted_host_model(view.vmi, pod)
-    if wanted is None or any(wanted.items() <= labels_of(node).items() for node in actor.caches.nodes):
+    """Tells of a host-model VM that no other node of the cluster can take, whatever else is in the way."""
+    wanted, home = wanted_host_model(view.vmi, pod), view.vmi["status"].get("nodeName")
+    others = (node for node in actor.caches.nodes if node["metadata"]["name"] != home)
+    if wanted is None or any(wanted.items() <= labels_of(node).items() for node in others):
         return
     written = " ".join(f"{key}:{value}" for key, value in sorted(wanted.items()))
     message = (

@@ -43,7 +43,7 @@ class View:
     def seconds(self, annotation: str, default: float) -> float:
         """A time-out of this migration, which an annotation may override."""
         text = annotations_of(self.vmim).get(annotation, "")
-        return float(text) if text.isdigit() else default
+        return float(text) if text.isascii() and text.isdecimal() else default
 
 
 def look(caches: Caches, vmim: Object) -> View | None:

@@ -3,10 +3,10 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from virtsim.objects import keys
+from virtsim.objects import keys, times
 from virtsim.objects.conditions import condition, is_true, with_condition
 from virtsim.objects.migrations import is_being_deleted, is_migrating
 from virtsim.objects.pods import annotations_of
@@ -148,7 +148,7 @@ def _start_failure(sight: Sight) -> Object | None:
     if vmi is None or sight.phase not in FINAL or (before or {}).get("lastFailedVMIUID") == vmi["metadata"]["uid"]:
         return before
     count = (before or {}).get("consecutiveFailCount", 0) + 1
-    retry = datetime.now(UTC) + timedelta(seconds=start_backoff(count, vmi["metadata"]["uid"]))
+    retry = times.wall_clock() + timedelta(seconds=start_backoff(count, vmi["metadata"]["uid"]))
     return {
         "consecutiveFailCount": count,
         "lastFailedVMIUID": vmi["metadata"]["uid"],

@@ -6,10 +6,11 @@ pkg/virt-controller/watch/vmi/{vmi,lifecycle}.go
 from virtsim.cluster.actor import Actor
 from virtsim.cluster.client import ApiError
 from virtsim.cluster.controller import Controller
+from virtsim.objects import times
 from virtsim.objects.migrations import is_being_deleted, phase_class
-from virtsim.objects.pods import is_terminal, newest
+from virtsim.objects.pods import is_terminal
 from virtsim.objects.resources import PODS, VMIS, Key, Object, key_of
-from virtsim.objects.times import wall_clock
+from virtsim.virt_controller.auto_limits import with_auto_limits
 from virtsim.virt_controller.configuration import cluster_node_selectors, launcher_image
 from virtsim.virt_controller.launcher_pod import first_pod
 from virtsim.virt_controller.node import is_unresponsive
@@ -49,16 +50,14 @@ class VmiController:
         if await self._start(vmi, pods):
             pods = self._actor.caches.pods.by("owner", vmi["metadata"]["uid"])
         current = self._actor.caches.current_pod(vmi)
-        await self._pods.attend(vmi, current)
-        if not (vmi.get("status") or {}).get("nodeName"):
-            current = newest(pods)
+        await self._pods.attend(vmi, current if (vmi.get("status") or {}).get("nodeName") else None)
         image = launcher_image(self._actor.caches.kubevirts, self._image)
         heard_of = not self._is_unheard_of(vmi, current)
         wanted = wanted_vmi(vmi, pods, current, image, self._actor.version, heard_of=heard_of)
         if wanted != vmi:
             await self._actor.update(VMIS, wanted)
-        elif wanted["status"]["phase"] in FINAL and all(is_terminal(pod) for pod in pods):
-            await release(self._actor, vmi)
+        elif wanted["status"]["phase"] in FINAL:
+            await release(self._actor, vmi, pods)
 
     async def _start(self, vmi: Object, pods: list[Object]) -> bool:
         """Creates the first pod, unless a migration that is under way already decides where the VM runs."""
@@ -66,8 +65,9 @@ class VmiController:
             return False
         kubevirts = self._actor.caches.kubevirts
         image, selectors = launcher_image(kubevirts, self._image), cluster_node_selectors(kubevirts)
+        first = pod_as_of(self._actor.version, first_pod(vmi, image, selectors), vmi)
         try:
-            pod = await self._actor.create(PODS, pod_as_of(self._actor.version, first_pod(vmi, image, selectors), vmi))
+            pod = await self._actor.create(PODS, with_auto_limits(first, vmi, self._actor.caches.quotas))
         except ApiError as error:
             self._actor.events.warning(vmi, "FailedCreate", f"Error creating pod: {error.message}")
             raise
@@ -82,7 +82,7 @@ class VmiController:
         """That a launcher has ended is virt-handler's to say: the node controller does where that is silent."""
         node = self._actor.caches.nodes.get("", (vmi.get("status") or {}).get("nodeName", ""))
         ended = current is not None and is_terminal(current)
-        return ended and node is not None and is_unresponsive(node, wall_clock())
+        return ended and node is not None and is_unresponsive(node, times.wall_clock())
 
     def _on_vmi(self, before: Object | None, after: Object | None) -> None:
         if after is not None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from virtsim.objects.conditions import condition, without_condition
 from virtsim.objects.migrations import is_being_deleted
-from virtsim.objects.phases import in_phase
+from virtsim.objects.phases import in_phase, with_status
 from virtsim.objects.pods import NONROOT_USER, is_ready, is_terminal
 from virtsim.objects.resources import Object
 from virtsim.objects.times import now
@@ -12,6 +12,8 @@ from virtsim.objects.times import now
 EVICTION_REQUESTED = "EvictionRequested"
 SCHEDULED = "PodScheduled"
 FINAL = ("Succeeded", "Failed")
+COPIED = ("type", "status", "reason", "message", "lastProbeTime", "lastTransitionTime")
+"""What of a pod's condition is the VMI's, too."""
 
 
 def in_its_phase(vmi: Object, pods: list[Object], current: Object | None) -> Object:
@@ -23,14 +25,16 @@ def in_its_phase(vmi: Object, pods: list[Object], current: Object | None) -> Obj
     if phase == "Pending" and pods:
         return in_phase(vmi, "Scheduling")
     if phase in ("Scheduling", "Scheduled") and (current is None or (phase == "Scheduling" and is_going(current))):
-        return in_phase(vmi, "Failed")
+        # A pod that is simply gone is virt-controller's finding, and the one phase that it writes without its moment.
+        return with_status(vmi, phase="Failed") if phase == "Scheduled" else in_phase(vmi, "Failed")
     if phase == "Scheduling" and scheduled is not None:
         image = scheduled["spec"]["containers"][0]["image"]
         node = scheduled["spec"]["nodeName"]
         return in_phase(vmi, "Scheduled", nodeName=node, launcherContainerImageVersion=image)
-    if phase == "Running" and (current is None or is_terminal(current)):
-        shut_down = current is not None and current["status"]["phase"] == "Succeeded"
-        return in_phase(vmi, "Succeeded" if shut_down else "Failed")
+    if phase == "Running" and current is None:
+        return with_status(vmi, phase="Failed")
+    if phase == "Running" and current is not None and is_terminal(current):
+        return in_phase(vmi, current["status"]["phase"])
     return vmi
 
 
@@ -52,7 +56,7 @@ def ready(vmi: Object, pod: Object | None) -> Object:
     known = condition(vmi, "Ready")
     if known is not None and (known["status"], known.get("reason")) == (entry["status"], entry.get("reason")):
         return known
-    return {**entry, "lastProbeTime": None, "lastTransitionTime": now()}
+    return {"lastProbeTime": now(), "lastTransitionTime": now(), **entry}
 
 
 def with_scheduled(vmi: Object, pod: Object | None) -> list[Object]:
@@ -89,7 +93,7 @@ def _ready_of(vmi: Object, pod: Object | None) -> Object:
     copied = condition(pod, "Ready")
     if copied is None:
         return _not_ready("PodConditionMissing", "virt-launcher pod is missing the Ready condition")
-    return {key: value for key, value in copied.items() if key in ("type", "status", "reason", "message")}
+    return {key: value for key, value in copied.items() if key in COPIED}
 
 
 def _not_ready(reason: str, message: str) -> Object:

@@ -28,7 +28,7 @@ def wanted_vmi(
     reached = in_its_phase(vmi, pods, current) if heard_of else vmi
     wanted: dict[str, Any] = dict(reached.get("status") or {})
     wanted["activePods"] = {pod["metadata"]["uid"]: pod["spec"].get("nodeName", "") for pod in pods}
-    if not wanted["activePods"]:
+    if not wanted["activePods"] and "activePods" not in (vmi.get("status") or {}):
         del wanted["activePods"]
     conditions = with_condition(with_scheduled(vmi, current), ready(vmi, current))
     if wanted["phase"] == "Running":

@@ -9,7 +9,7 @@ from virtsim.objects.times import seconds_since
 from virtsim.options import Options
 from virtsim.virt_handler.older import terms_as_of
 from virtsim.virt_handler.terms import terms_of
-from virtsim.virt_handler.transfer.job import Job
+from virtsim.virt_handler.transfer.job import Job, Terms
 from virtsim.virt_handler.transfer.network import Network, Route
 
 
@@ -65,7 +65,7 @@ class Transfers:
         if uid is None:
             return
         if vmi is not None and is_running(vmi) and uid_of(vmi) == uid:
-            self._changed(self._network.renew(uid, terms_of(vmi), self.now))
+            self._changed(self._network.renew(uid, self._terms(vmi), self.now))
             return
         del self._keys[uid], self._uids[key]
         self._changed(self._network.forget(uid, self.now))
@@ -88,7 +88,10 @@ class Transfers:
         state = vmi["status"]["migrationState"]
         self._keys[uid_of(vmi)], self._uids[key_of(vmi)] = key_of(vmi), uid_of(vmi)
         route = Route(state["sourceNode"], state["targetNode"])
-        self._changed(self._network.begin(uid_of(vmi), terms_as_of(self._version, terms_of(vmi)), route, at))
+        self._changed(self._network.begin(uid_of(vmi), self._terms(vmi), route, at))
+
+    def _terms(self, vmi: Object) -> Terms:
+        return terms_as_of(self._version, terms_of(vmi))
 
     def _began(self, vmi: Object) -> float:
         """By the timestamp, which is cut to the second."""

@@ -30,7 +30,7 @@ def prepared(vmi: Object) -> Object:
 
 
 def listening(vmi: Object) -> list[Told]:
-    numbers = ", ".join(ports(vmi))
+    numbers = ",".join(ports(vmi))
     return [("Normal", "PreparingTarget", f"Migration Target is listening at {ADDRESS}, on ports: {numbers}")]
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -159,12 +159,14 @@ class LongAsleep(Client):
         self.doomed = doomed
         self.watches = 0
 
-    async def stream(self, path: str, params: Mapping[str, str], idle_timeout: float) -> AsyncGenerator[bytes, None]:
+    async def stream(
+        self, path: str, params: Mapping[str, str], idle_timeout: float, opened: Callable[[], None] = lambda: None
+    ) -> AsyncGenerator[bytes, None]:
         self.watches += 1
         if self.watches == 1:
             await self.delete(self.doomed)
             params = {**params, "resourceVersion": "1"}
-        async for line in super().stream(path, params, idle_timeout):
+        async for line in super().stream(path, params, idle_timeout, opened):
             yield line
 
 

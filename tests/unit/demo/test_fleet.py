@@ -41,20 +41,20 @@ def test_the_immovable_ones_are_so_for_the_reasons_given(read: spec.Fleet) -> No
 
 
 def test_one_is_very_busy_and_converges(read: spec.Fleet) -> None:
-    """Much longer than the others on its node, and not so long that the demo would take minutes."""
+    """On its half of the link, which two share: much longer than the others there, and not minutes."""
     there = vms_on_the_node(read) - set(fleet.IMMOVABLE)
     seconds = {}
     for vmi in vms.render(read):
         name = f"{vmi['metadata']['namespace']}/{vmi['metadata']['name']}"
         rate = float(quantity.parse(vmi["metadata"]["annotations"]["virtsim.drover.dev/dirty-rate"]))
         memory = int(quantity.parse(vmi["spec"]["domain"]["memory"]["guest"]))
-        job = alone(Terms(memory, memory, rate), LINK)
+        job = alone(Terms(memory, memory, rate), LINK / 2)
         assert job.succeeded
         if name in there:
             seconds[name] = job.at / fleet.SPEED_UP
     busiest = max(seconds, key=lambda name: seconds[name])
     assert busiest == "shop/analytics"
-    assert 2 * max(took for name, took in seconds.items() if name != busiest) < seconds[busiest] < 40
+    assert 2 * max(took for name, took in seconds.items() if name != busiest) < seconds[busiest] < 60
 
 
 def test_limits_are_those_of_the_file() -> None:

@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,11 @@ def world() -> World:
 
 @asynccontextmanager
 async def informing(
-    world: World, directory: Path, resource: Resource[Any] = NODES, idle_seconds: float = 60.0
+    world: World,
+    directory: Path,
+    resource: Resource[Any] = NODES,
+    idle_seconds: float = 60.0,
+    clock: Callable[[], datetime] = lambda: NOW,
 ) -> AsyncIterator[asyncio.Task[None]]:
     async with serving(world.server.handle) as url:
         client = Client()
@@ -71,7 +75,7 @@ async def informing(
             client,
             resource,
             world.store,
-            clock=lambda: NOW,
+            clock=clock,
             sleep=world.sleep,
             jitter=lambda: 1.0,
             idle_seconds=idle_seconds,
@@ -227,6 +231,29 @@ async def test_a_connection_that_is_half_open_is_given_up(world: World, tmp_path
         await world.server.put(an_object("a", 0))
         await world.shows("a")
     assert len(world.server.lists) == 1
+
+
+async def test_where_nothing_changes_a_watch_is_opened_again_and_that_is_hearing_of_it(
+    world: World, tmp_path: Path
+) -> None:
+    """The API server says nothing at all of a resource that is as it was, not even by a bookmark."""
+    opened = 0
+
+    async def silence(request: web.Request) -> web.StreamResponse:
+        nonlocal opened
+        opened += 1
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await asyncio.Event().wait()
+        return response
+
+    world.server.watch_faults.extend([silence] * 5)
+    times = iter(NOW + timedelta(seconds=60 * number) for number in range(100))
+    async with informing(world, tmp_path, idle_seconds=0.05, clock=lambda: next(times)):
+        await eventually(lambda: opened == 5)
+        assert world.store.snapshot(NOW + timedelta(seconds=60 * opened)).stale.isdisjoint({NODES.name})
+        await world.watches()
+    assert (len(world.server.lists), world.sleeps) == (1, [])
 
 
 async def test_a_watch_that_ends_at_once_is_not_asked_for_in_a_tight_loop(world: World, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ def one_target_pod(sight: Sight, write: Write) -> None:
 
 
 def two_pods_at_most(sight: Sight, write: Write) -> None:
-    """A VM gets a target pod only when it has no other pod than its own (5.3 #7)."""
+    """A VM gets a target pod only when it has no other pod than its own."""
     labels = labels_of(write.obj)
     if write.before is None and keys.MIGRATION_JOB_UID in labels:
         alive = [
@@ -35,7 +35,7 @@ def two_pods_at_most(sight: Sight, write: Write) -> None:
 
 
 def limits_hold(sight: Sight, write: Write) -> None:
-    """When a target pod is made: those that virt-controller went by, so lowered ones hold for the next (5.3 #8, #9)."""
+    """When a target pod is made: those that virt-controller went by, so lowered ones hold for the next."""
     if write.before is not None or not labels_of(write.obj).get(keys.MIGRATION_JOB_UID):
         return
     assert sight.door.current is not None

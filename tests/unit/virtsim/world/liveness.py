@@ -59,7 +59,7 @@ def _of_vmims(world: World) -> Iterator[str]:
 
 
 def _is_blocked(world: World, vmim: Object) -> bool:
-    """Whether it waits in Pending because its VM has a second pod, which nobody ends (5.3 #7)."""
+    """Whether it waits in Pending because its VM has a second pod, which nobody ends."""
     vmi = world.server.find(VMIS, *vmi_key(vmim))
     pods = [] if vmi is None else list(launchers_of(world.server, vmi))
     return phase_of(vmim) == "Pending" and any(_is_unheard_of(world, pod) for pod in pods)
