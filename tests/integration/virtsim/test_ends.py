@@ -50,9 +50,12 @@ async def test_a_migration_fails_when_its_vm_shuts_down(scene: Scene) -> None:
     await scene.vmim(vmim, "Failed")
     told = await scene.events(vmim, "FailedMigration")
     assert ("Warning", "FailedMigration", "Migration failed vmi shutdown during migration.") in told
-    ended = await scene.vmi(NAMESPACE, "shut-down", lambda vmi: not vmi["metadata"].get("finalizers"))
-    assert ended["status"]["phase"] == "Failed"
-    await scene.pod(await scene.target_pod(vmim), "Failed")
+    target = await scene.target_pod(vmim)
+    await scene.pod(target, "Failed")
+    ended = await scene.vmi(NAMESPACE, "shut-down", lambda vmi: vmi["status"]["phase"] == "Failed")
+    assert ended["metadata"]["finalizers"] == ["kubevirt.io/foregroundDeleteVirtualMachine"], "for its target"
+    await scene.delete(PODS, target)
+    await scene.vmi(NAMESPACE, "shut-down", lambda vmi: not vmi["metadata"].get("finalizers"))
 
 
 async def test_a_failure_before_the_hand_over_leaves_the_older_state(scene: Scene) -> None:
