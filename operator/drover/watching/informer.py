@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Generic, TypeVar
 
 from drover.watching.client import ApiError, Client
-from drover.watching.listing import list_all, read_event
+from drover.watching.listing import list_all, list_one, read_event
 from drover.watching.resources import Resource, Stub, Thing
 from drover.watching.store import Store, utc_now
 
@@ -32,9 +32,10 @@ MISSES_BEFORE_FORGET = 3
 class Informer(Generic[T]):
     """Runs until it is cancelled. `sleep` and `jitter` (0 to 1) are injected by tests.
 
-    `idle_seconds` of silence end a watch, because its connection may be half open; another one is opened where it left
-    off, and that the server agrees to it tells that nothing was missed. A resource in which nothing changes is silent
-    for minutes: kube-apiserver 1.36 sends no bookmark where there was no event since the last one.
+    `idle_seconds` of silence end a watch, because its connection may be half open. A resource in which nothing changes
+    is silent for minutes, too: kube-apiserver 1.36 sends no bookmark where there was no event since the last one. So
+    after a silence the server is asked for one object, which it cannot answer without etcd, and then to go on watching
+    where the last watch left off: when it agrees to both, the resource was heard of.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Informer(Generic[T]):
         self._misses = 0
         self._forbidden = False
         self._open = False
+        self._was_silent = False
 
     async def run(self) -> None:
         """List and watch, for ever."""
@@ -67,11 +69,14 @@ class Informer(Generic[T]):
             try:
                 if not self._version:
                     await self._list()
+                if self._was_silent:
+                    await list_one(self._client, self._resource)
                 await self._watch()
             except ApiError as error:
                 await self._sleep(self._after(error))
             except TimeoutError:
                 log.debug("the watch of %s was silent for %s s", self._resource.plural, self._idle_seconds)
+                self._was_silent = True
                 if not self._open:
                     await self._sleep(self._backoff())
             except Exception:
@@ -110,9 +115,11 @@ class Informer(Generic[T]):
             raise ApiError(0, "Ended", "the watch ended before anything came")
 
     def _opened(self) -> None:
-        """Everything since the version that we have will come, or would have come by now."""
+        """Everything since the version that we have comes now; after a silence most likely nothing."""
         self._open = True
-        self._store.heard(self._resource, self._clock())
+        if self._was_silent:
+            self._was_silent = False
+            self._store.heard(self._resource, self._clock())
 
     def _take(self, line: bytes) -> None:
         try:

@@ -37,6 +37,11 @@ class Listing(Generic[T]):
     illegible: list[Stub] = field(default_factory=list)
 
 
+async def list_one(client: Client, resource: Resource[T]) -> None:
+    """Asks for one object, whichever, of a list as it is now: without etcd there is no answer. Raises ApiError."""
+    await client.get(resource.collection(), {**resource.params, "limit": "1"}, timeout=PAGE_SECONDS)
+
+
 async def list_all(client: Client, resource: Resource[T]) -> Listing[T]:
     """The whole list, page by page, each page decoded before the next is fetched.
 

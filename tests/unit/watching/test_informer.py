@@ -230,7 +230,7 @@ async def test_a_connection_that_is_half_open_is_given_up(world: World, tmp_path
         await world.watches()
         await world.server.put(an_object("a", 0))
         await world.shows("a")
-    assert len(world.server.lists) == 1
+    assert [each.query["limit"] for each in world.server.lists].count("500") == 1
 
 
 async def test_where_nothing_changes_a_watch_is_opened_again_and_that_is_hearing_of_it(
@@ -251,9 +251,28 @@ async def test_where_nothing_changes_a_watch_is_opened_again_and_that_is_hearing
     times = iter(NOW + timedelta(seconds=60 * number) for number in range(100))
     async with informing(world, tmp_path, idle_seconds=0.05, clock=lambda: next(times)):
         await eventually(lambda: opened == 5)
-        assert world.store.snapshot(NOW + timedelta(seconds=60 * opened)).stale.isdisjoint({NODES.name})
+        assert NODES.name not in world.store.snapshot(NOW + timedelta(seconds=240)).stale
         await world.watches()
-    assert (len(world.server.lists), world.sleeps) == (1, [])
+    whole = [each for each in world.server.lists if each.query["limit"] != "1"]
+    assert (len(whole), world.sleeps) == (1, [])
+
+
+async def test_a_server_that_cannot_read_what_it_watches_is_not_heard_of(world: World, tmp_path: Path) -> None:
+    """Its cache goes on serving watches when etcd is gone; lists it cannot answer."""
+
+    async def silence(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        world.server.list_faults.extend([refuses(500, "InternalError")] * 3)
+        await asyncio.Event().wait()
+        return response
+
+    world.server.watch_faults.append(silence)
+    times = iter(NOW + timedelta(seconds=60 * number) for number in range(100))
+    async with informing(world, tmp_path, idle_seconds=0.05, clock=lambda: next(times)):
+        await eventually(lambda: len(world.sleeps) == 2)
+        assert NODES.name in world.store.snapshot(NOW + timedelta(seconds=180)).stale
+        await world.watches()
 
 
 async def test_a_watch_that_ends_at_once_is_not_asked_for_in_a_tight_loop(world: World, tmp_path: Path) -> None:
