@@ -60,11 +60,13 @@ class Audit:
 def _request(event: Json, user: str | None) -> Request | None:
     reference = event.get("objectRef")
     watch_ended = event["verb"] == "watch" and event["stage"] == "ResponseComplete"
-    if reference is None or watch_ended or (user is not None and event["user"]["username"] != user):
+    # A request that was given up while the API server was away has no user: it never got as far.
+    asked_by = event["user"].get("username", "")
+    if reference is None or watch_ended or (user is not None and asked_by != user):
         return None
     subresource = reference.get("subresource", "")
     return Request(
-        user=event["user"]["username"] if "impersonatedUser" not in event else event["impersonatedUser"]["username"],
+        user=asked_by if "impersonatedUser" not in event else event["impersonatedUser"]["username"],
         verb=event["verb"],
         group=reference.get("apiGroup", ""),
         resource=reference["resource"] + (f"/{subresource}" if subresource else ""),

@@ -48,3 +48,12 @@ def test_opened_while_a_line_is_being_written(tmp_path: Path) -> None:
 
 def test_a_cluster_without_one(tmp_path: Path) -> None:
     assert names(Audit(None)) == []
+
+
+def test_a_request_that_never_got_as_far_as_a_user(tmp_path: Path) -> None:
+    """The API server was stopped while it asked who that is."""
+    log = tmp_path / "audit.log"
+    log.write_text(json.dumps({**json.loads(line("a")), "user": {}}) + "\n" + line("b"))
+    audit = Audit(log, whole=True)
+    assert [request.user for request in audit.requests()] == ["", "somebody"]
+    assert [request.name for request in audit.requests("somebody")] == ["b"]
