@@ -1,6 +1,7 @@
 """The informer against an API server that misbehaves: one test for each fault."""
 
 import asyncio
+import itertools
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -248,7 +249,7 @@ async def test_where_nothing_changes_a_watch_is_opened_again_and_that_is_hearing
         return response
 
     world.server.watch_faults.extend([silence] * 5)
-    times = iter(NOW + timedelta(seconds=60 * number) for number in range(100))
+    times = (NOW + timedelta(seconds=60 * number) for number in itertools.count())
     async with informing(world, tmp_path, idle_seconds=0.05, clock=lambda: next(times)):
         await eventually(lambda: opened == 5)
         assert NODES.name not in world.store.snapshot(NOW + timedelta(seconds=240)).stale
@@ -263,16 +264,15 @@ async def test_a_server_that_cannot_read_what_it_watches_is_not_heard_of(world: 
     async def silence(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
-        world.server.list_faults.extend([refuses(500, "InternalError")] * 3)
+        world.server.list_faults.extend([refuses(500, "InternalError")] * 1000)
         await asyncio.Event().wait()
         return response
 
     world.server.watch_faults.append(silence)
-    times = iter(NOW + timedelta(seconds=60 * number) for number in range(100))
+    times = (NOW + timedelta(seconds=60 * number) for number in itertools.count())
     async with informing(world, tmp_path, idle_seconds=0.05, clock=lambda: next(times)):
-        await eventually(lambda: len(world.sleeps) == 2)
+        await eventually(lambda: len(world.sleeps) >= 2)
         assert NODES.name in world.store.snapshot(NOW + timedelta(seconds=180)).stale
-        await world.watches()
 
 
 async def test_a_watch_that_ends_at_once_is_not_asked_for_in_a_tight_loop(world: World, tmp_path: Path) -> None:
