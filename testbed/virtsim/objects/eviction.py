@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from virtsim.objects.kubevirt import configuration_of
 from virtsim.objects.resources import Object
 
 NONE = "None"
@@ -14,10 +15,8 @@ def strategy_of(vmi: Object, kubevirts: Iterable[Object]) -> str:
     own: str | None = vmi["spec"].get("evictionStrategy")
     if own:
         return own
-    for kubevirt in kubevirts:
-        strategy: str = (kubevirt["spec"].get("configuration") or {}).get("evictionStrategy") or NONE
-        return strategy
-    return NONE
+    strategy: str = configuration_of(kubevirts).get("evictionStrategy") or NONE
+    return strategy
 
 
 def is_marked(vmi: Object) -> bool:
@@ -29,8 +28,6 @@ def is_marked(vmi: Object) -> bool:
 
 def drain_taint_key(kubevirts: Iterable[Object]) -> str:
     """The key of the taint by which a node is emptied (deprecated: eviction does it now)."""
-    for kubevirt in kubevirts:
-        migrations = (kubevirt["spec"].get("configuration") or {}).get("migrations") or {}
-        key: str = migrations.get("nodeDrainTaintKey") or DRAIN_TAINT_KEY
-        return key
-    return DRAIN_TAINT_KEY
+    migrations = configuration_of(kubevirts).get("migrations") or {}
+    key: str = migrations.get("nodeDrainTaintKey") or DRAIN_TAINT_KEY
+    return key

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from virtsim.objects.kubevirt import feature_gates
 from virtsim.objects.resources import Object
 from virtsim.versions import Feature, Version
 
@@ -17,10 +18,7 @@ def is_open(gate: str, kubevirts: Iterable[Object], version: Version) -> bool:
     """Whether the gate is open: always once it is generally available, else if the KubeVirt CR names it."""
     if version.minor >= GENERAL_SINCE.get(gate, version.minor + 1):
         return True
-    for kubevirt in kubevirts:
-        developer = (kubevirt["spec"].get("configuration") or {}).get("developerConfiguration") or {}
-        return gate in (developer.get("featureGates") or ())
-    return False
+    return gate in feature_gates(kubevirts)
 
 
 def has_priorities(kubevirts: Iterable[Object], version: Version) -> bool:

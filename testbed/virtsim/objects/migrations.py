@@ -40,6 +40,16 @@ def vmi_key(vmim: Object) -> Key:
     return vmim["metadata"]["namespace"], vmim["spec"].get("vmiName", "")
 
 
+def generated(vmi: Object, prefix: str, priority: str, **metadata: dict[str, str]) -> Object:
+    """A VMIM as virt-controller makes them by itself, not created yet: named by the API server, with a priority."""
+    return {
+        "apiVersion": "kubevirt.io/v1",
+        "kind": "VirtualMachineInstanceMigration",
+        "metadata": {"namespace": vmi["metadata"]["namespace"], "generateName": prefix, **metadata},
+        "spec": {"vmiName": vmi["metadata"]["name"], "priority": priority},
+    }
+
+
 def owned_state(vmi: Object, vmim: Object) -> Object | None:
     """The VMI's migrationState if it is this migration's, else None."""
     state: Object | None = (vmi.get("status") or {}).get("migrationState")

@@ -3,7 +3,6 @@
 The part of it that a simulation can show: what a launcher pod is rendered from, and what a migration looks at.
 """
 
-from collections.abc import Iterable
 from typing import Any
 
 from virtsim.objects import keys, quantity
@@ -15,14 +14,6 @@ HOTPLUG_RATIO = 4
 LARGEST_GUEST_VCPUS = 512
 SMALLEST_HOTPLUG_GUEST = 2**30
 HOTPLUG_ALIGNMENT = 2 * 2**20
-
-
-def configuration_of(kubevirts: Iterable[Object]) -> Object:
-    """spec.configuration of the KubeVirt CR."""
-    for kubevirt in kubevirts:
-        configuration: Object = kubevirt["spec"].get("configuration") or {}
-        return configuration
-    return {}
 
 
 def defaulted(vmi: Object, configuration: Object) -> Object:

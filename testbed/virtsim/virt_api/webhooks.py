@@ -5,11 +5,11 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from virtsim.cluster.client import Client
+from virtsim.objects.kubevirt import configuration_of
 from virtsim.objects.resources import KUBEVIRTS, Object
 from virtsim.versions import Version
 from virtsim.virt_api import evictions, migrations, policies, vmis, vms
 from virtsim.virt_api.review import Denial, Request, allowed, denied, request_of
-from virtsim.virt_api.vmi_defaults import configuration_of
 
 Verdict = Callable[[Request], Awaitable[Denial | None]]
 Mutation = Callable[[Request], Awaitable[list[Object]]]

@@ -5,11 +5,13 @@ from typing import Any
 
 from virtsim.cluster.store import Store
 from virtsim.objects import keys, quantity
+from virtsim.objects.eviction import DRAIN_TAINT_KEY
+from virtsim.objects.kubevirt import configuration_of, developer_configuration
 from virtsim.objects.pods import annotations_of
 from virtsim.objects.resources import Object
 
 DEFAULTS: dict[str, Any] = {
-    "nodeDrainTaintKey": "kubevirt.io/drain",
+    "nodeDrainTaintKey": DRAIN_TAINT_KEY,
     "parallelMigrationsPerCluster": 5,
     "parallelOutboundMigrationsPerNode": 2,
     "allowAutoConverge": False,
@@ -25,7 +27,7 @@ DEFAULTS: dict[str, Any] = {
 
 def migration_configuration(kubevirts: Store) -> dict[str, Any]:
     """What a migration that is handed over now is given, and what the limits are now."""
-    given = (_configuration(kubevirts).get("migrations")) or {}
+    given = configuration_of(kubevirts).get("migrations") or {}
     resolved = {**DEFAULTS, **given}
     resolved.setdefault("allowWorkloadDisruption", resolved["allowPostCopy"])
     return {**resolved, "bandwidthPerMigration": quantity.canonical(resolved["bandwidthPerMigration"])}
@@ -33,15 +35,8 @@ def migration_configuration(kubevirts: Store) -> dict[str, Any]:
 
 def cluster_node_selectors(kubevirts: Store) -> dict[str, str]:
     """developerConfiguration.nodeSelectors: on every launcher pod."""
-    developer = _configuration(kubevirts).get("developerConfiguration") or {}
-    selectors: dict[str, str] = developer.get("nodeSelectors") or {}
+    selectors: dict[str, str] = developer_configuration(kubevirts).get("nodeSelectors") or {}
     return selectors
-
-
-def has_feature_gate(kubevirts: Store, name: str) -> bool:
-    """Whether an alpha gate, off by default, is on."""
-    developer = _configuration(kubevirts).get("developerConfiguration") or {}
-    return name in (developer.get("featureGates") or ())
 
 
 def launcher_image(kubevirts: Iterable[Object], default: str) -> str:
@@ -54,10 +49,3 @@ def launcher_image(kubevirts: Iterable[Object], default: str) -> str:
         deployed = f"{default.rpartition(':')[0]}:{version}" if version else default
         return annotations_of(kubevirt).get(keys.LAUNCHER_IMAGE, deployed)
     return default
-
-
-def _configuration(kubevirts: Store) -> Object:
-    for kubevirt in kubevirts:
-        configuration: Object = kubevirt["spec"].get("configuration") or {}
-        return configuration
-    return {}

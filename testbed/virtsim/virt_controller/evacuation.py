@@ -11,7 +11,7 @@ from virtsim.objects import keys
 from virtsim.objects.conditions import is_true
 from virtsim.objects.eviction import is_marked, strategy_of
 from virtsim.objects.gates import prioritised
-from virtsim.objects.migrations import is_being_deleted, is_final, is_migrating
+from virtsim.objects.migrations import generated, is_being_deleted, is_final, is_migrating, vmi_key
 from virtsim.objects.pods import annotations_of, is_terminal
 from virtsim.objects.resources import VMIMS, Key, Object, key_of
 from virtsim.versions import NEWEST
@@ -77,19 +77,9 @@ class EvacuationController:
 
     def _migration(self, vmi: Object) -> dict[str, Any]:
         from_descheduler = annotations_of(vmi).get(keys.EVICTION_SOURCE) == "descheduler"
-        return {
-            "apiVersion": "kubevirt.io/v1",
-            "kind": "VirtualMachineInstanceMigration",
-            "metadata": {
-                "namespace": vmi["metadata"]["namespace"],
-                "generateName": "kubevirt-evacuation-",
-                "annotations": {keys.EVACUATION: vmi["status"]["nodeName"]},
-            },
-            "spec": {
-                "vmiName": vmi["metadata"]["name"],
-                "priority": "system-maintenance" if from_descheduler else "system-critical",
-            },
-        }
+        priority = "system-maintenance" if from_descheduler else "system-critical"
+        annotations = {keys.EVACUATION: vmi["status"]["nodeName"]}
+        return generated(vmi, "kubevirt-evacuation-", priority, annotations=annotations)
 
     def _on_vmi(self, before: Object | None, after: Object | None) -> None:
         if after is not None:
@@ -98,7 +88,7 @@ class EvacuationController:
     def _on_vmim(self, before: Object | None, after: Object | None) -> None:
         vmim = after or before
         if vmim is not None and (after is None or is_final(after)):
-            self._controller.queue.add((vmim["metadata"]["namespace"], vmim["spec"].get("vmiName", "")))
+            self._controller.queue.add(vmi_key(vmim))
 
     def _on_pod(self, before: Object | None, after: Object | None) -> None:
         pod = after or before

@@ -7,15 +7,15 @@ from virtsim.cluster.actor import Actor
 from virtsim.cluster.caches import Caches
 from virtsim.cluster.client import ApiError
 from virtsim.objects import keys
-from virtsim.objects.migrations import phase_of
+from virtsim.objects.kubevirt import feature_gates
+from virtsim.objects.migrations import phase_of, vmi_key
 from virtsim.objects.pods import annotations_of, is_terminal
-from virtsim.objects.resources import PODS, VMIS, Key, Object
+from virtsim.objects.resources import PODS, VMIS, Object
 from virtsim.virt_controller import limits, runtime_user
 from virtsim.virt_controller.auto_limits import with_auto_limits
 from virtsim.virt_controller.blocking import has_utility_volumes
 from virtsim.virt_controller.configuration import (
     cluster_node_selectors,
-    has_feature_gate,
     launcher_image,
     migration_configuration,
 )
@@ -100,7 +100,7 @@ class TargetPods:
         return with_source_level(pod, view.vmi, migration_configuration(kubevirts))
 
     async def _with_runtime_user(self, vmi: Object) -> Object:
-        root = has_feature_gate(self.actor.caches.kubevirts, "Root")
+        root = "Root" in feature_gates(self.actor.caches.kubevirts)
         operations = runtime_user.operations(vmi, root=root)
         return await self.actor.patch_json(VMIS, vmi, operations) if operations else vmi
 
@@ -119,14 +119,10 @@ def active_migrations(caches: Caches) -> list[limits.Counted]:
     running = caches.vmims.by("class", "running")
     arriving = [_migration_of(caches, pod) for pod in caches.pods.by("arriving", "yes")]
     pending = [vmim for vmim in arriving if vmim is not None and phase_of(vmim) in ("", "Pending")]
-    return [limits.counted(caches.vmis.get(*_vmi_of(vmim))) for vmim in [*running, *pending]]
+    return [limits.counted(caches.vmis.get(*vmi_key(vmim))) for vmim in [*running, *pending]]
 
 
 def _migration_of(caches: Caches, pod: Object) -> Object | None:
     vmim = caches.vmims.get(pod["metadata"]["namespace"], annotations_of(pod).get(keys.MIGRATION_JOB_NAME, ""))
     uid = pod["metadata"]["labels"][keys.MIGRATION_JOB_UID]
     return vmim if vmim is not None and vmim["metadata"]["uid"] == uid else None
-
-
-def _vmi_of(vmim: Object) -> Key:
-    return vmim["metadata"]["namespace"], vmim["spec"].get("vmiName", "")

@@ -7,7 +7,7 @@ from typing import Any
 
 from virtsim.objects import keys
 from virtsim.objects.conditions import condition, is_true
-from virtsim.objects.migrations import is_being_deleted, is_final, is_migrating
+from virtsim.objects.migrations import generated, is_being_deleted, is_final, is_migrating
 from virtsim.objects.pods import annotations_of
 from virtsim.objects.resources import Key, Object, key_of
 from virtsim.virt_controller.vmi_status import FINAL
@@ -138,14 +138,5 @@ def migration_of(vmi: Object) -> dict[str, Any]:
     changed = changes_hardware(vmi) or changes_volumes(vmi)
     name, uid = vmi["metadata"]["name"], vmi["metadata"]["uid"]
     labels = {keys.VOLUME_UPDATE: name if len(name) <= LONGEST_LABEL else uid} if changes_volumes(vmi) else {}
-    return {
-        "apiVersion": "kubevirt.io/v1",
-        "kind": "VirtualMachineInstanceMigration",
-        "metadata": {
-            "namespace": vmi["metadata"]["namespace"],
-            "generateName": "kubevirt-workload-update-",
-            "annotations": {keys.WORKLOAD_UPDATE: ""},
-            **({"labels": labels} if labels else {}),
-        },
-        "spec": {"vmiName": name, "priority": "user-triggered" if changed else "system-critical"},
-    }
+    more = {"annotations": {keys.WORKLOAD_UPDATE: ""}, **({"labels": labels} if labels else {})}
+    return generated(vmi, "kubevirt-workload-update-", "user-triggered" if changed else "system-critical", **more)

@@ -3,6 +3,7 @@
 from virtsim.cluster.actor import Actor
 from virtsim.cluster.controller import Controller
 from virtsim.objects import keys
+from virtsim.objects.kubevirt import feature_gates
 from virtsim.objects.migrations import is_being_deleted
 from virtsim.objects.nodes import handler_runs, is_lost
 from virtsim.objects.pods import annotations_of, is_ready, is_terminal, labels_of
@@ -62,20 +63,14 @@ class Handler:
     async def _start(self, vmi: Object) -> None:
         pod = self._actor.caches.current_pod(vmi)
         if pod is not None and is_ready(pod):
-            await self._actor.update(VMIS, started(vmi, pod, self._gates()))
+            await self._actor.update(VMIS, started(vmi, pod, feature_gates(self._actor.caches.kubevirts)))
             self._actor.events.normal(vmi, "Started", "VirtualMachineInstance started.")
 
     async def _keep_migratability(self, vmi: Object) -> None:
         """Only while the VM is not migrating: the condition may be stale during a migration."""
-        now = with_migratability(vmi, self._gates())
+        now = with_migratability(vmi, feature_gates(self._actor.caches.kubevirts))
         if now is not vmi:
             await self._actor.update(VMIS, now)
-
-    def _gates(self) -> list[str]:
-        """The feature gates that the KubeVirt CR turns on."""
-        configurations = [each["spec"].get("configuration") or {} for each in self._actor.caches.kubevirts]
-        developer = [configuration.get("developerConfiguration") or {} for configuration in configurations]
-        return [gate for each in developer for gate in each.get("featureGates") or ()]
 
     async def _migrate(self, vmi: Object) -> float | None:
         sight = self._look(vmi)

@@ -4,14 +4,14 @@
 
 from typing import Any
 
-from virtsim.objects import quantity
+from virtsim.objects import keys, quantity
 from virtsim.objects.conditions import condition, is_true, without_condition
 from virtsim.objects.overhead import guest_memory
 from virtsim.objects.pods import labels_of
 from virtsim.objects.resources import Object
 
 DONE = ("HotVCPUChange", "HotMemoryChange", "VolumesChange")
-POD_RESOURCES = ("kubevirt.io/vmi-pod-cpu-resource-limits", "kubevirt.io/vmi-pod-memory-resource-requests")
+POD_RESOURCES = (keys.POD_CPU_LIMITS, keys.POD_MEMORY_REQUESTS)
 """Labels that virt-controller puts on the VMI at the hand-over, for the quota of the bigger pod."""
 
 
