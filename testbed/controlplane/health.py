@@ -18,28 +18,29 @@ _ANSWER = 2.0
 
 @dataclass(frozen=True)
 class Client:
-    """Asks with a client certificate; `trust` is the authority of the server, None for one that signed for itself."""
+    """Asks with a bearer token; `trust` is the authority of the server, None for one that signed for itself."""
 
     trust: Path | None
-    certificate: Path | None = None
-    key: Path | None = None
+    token: str = ""
 
     def succeeds(self, url: str) -> bool:
         """Whether GET answers 200 now."""
         try:
-            with self._opener().open(url, timeout=_ANSWER) as answer:
+            with self._opener().open(self._request(url), timeout=_ANSWER) as answer:
                 return bool(answer.status == 200)
         except OSError:
             # Refused, reset, timed out, or an error status (urllib's HTTPError is an OSError too).
             return False
+
+    def _request(self, url: str) -> urllib.request.Request:
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        return urllib.request.Request(url, headers=headers)
 
     def _opener(self) -> urllib.request.OpenerDirector:
         context = ssl.create_default_context(cafile=self.trust)
         if self.trust is None:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
-        if self.certificate is not None:
-            context.load_cert_chain(self.certificate, self.key)
         # No proxy, whatever the environment says: this is loopback.
         return urllib.request.build_opener(
             urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from controlplane.errors import ControlPlaneError
-from controlplane.pki import Pair, write_private
+from controlplane.pki import write_private
 
 _CA_DATA = "certificate-authority-data"
 
@@ -51,14 +51,6 @@ def read_endpoint(flat: str) -> Endpoint:
     if stanza.get("insecure-skip-tls-verify"):
         raise ControlPlaneError(f"KUBECONFIG does not verify {stanza['server']}: give it a certificate authority")
     return Endpoint(stanza)
-
-
-def with_certificate(pair: Pair) -> dict[str, str]:
-    """The `user` stanza for a client certificate."""
-    return {
-        "client-certificate-data": base64.b64encode(pair.certificate).decode(),
-        "client-key-data": base64.b64encode(pair.key).decode(),
-    }
 
 
 def write(path: Path, at: Endpoint, user: dict[str, str], namespace: str = "default") -> Path:

@@ -13,6 +13,7 @@ from controlplane.health import Client, wait_for
 from controlplane.instance import Instance
 from controlplane.machine import usable_memory
 from controlplane.pki import write_pki
+from controlplane.users import write_tokens
 
 _TIMEOUT = 60.0
 _MEMORY_SHARE = 0.4
@@ -34,7 +35,7 @@ class Servers:
         self._instance = instance
         self._audit = audit
         self.layout = servers.Layout(tools, instance.directory, *instance.reserve_ports(5))
-        self.endpoint = _write_credentials(self.layout)
+        self.endpoint, self._admin = _write_credentials(self.layout)
         self.components: list[Component] = []
 
     def __enter__(self) -> Self:
@@ -56,8 +57,7 @@ class Servers:
         The API server waits for etcd by itself. The controller-manager and the scheduler come after it has made their
         roles: started together with it they are forbidden what they ask for, and back off for seconds.
         """
-        at, pki = self.layout, self.layout.directory / "pki"
-        admin, anybody = Client(pki / "ca.crt", pki / "admin.crt", pki / "admin.key"), Client(None)
+        at, admin, anybody = self.layout, self._admin, Client(None)
         self._run(servers.etcd(at))
         self._run(servers.apiserver(at, self._audit))
         self._wait("the API server", admin, f"{at.server}/readyz", deadline)
@@ -81,13 +81,14 @@ class Servers:
             component.kill()
 
 
-def _write_credentials(layout: servers.Layout) -> kubeconfig.Endpoint:
+def _write_credentials(layout: servers.Layout) -> tuple[kubeconfig.Endpoint, Client]:
+    """The API server as kubeconfig files name it, and the administrator's way to ask it."""
     pki = write_pki(layout.directory / "pki")
     endpoint = kubeconfig.endpoint(layout.server, pki.ca)
-    for name, pair in pki.clients.items():
-        kubeconfig.write(layout.kubeconfig(name), endpoint, kubeconfig.with_certificate(pair))
-    pki.clients["admin"].write(pki.directory, "admin")
-    return endpoint
+    tokens = write_tokens(layout.tokens)
+    for name, token in tokens.items():
+        kubeconfig.write(layout.kubeconfig(name), endpoint, {"token": token})
+    return endpoint, Client(pki.directory / "ca.crt", tokens["admin"])
 
 
 def _environment(layout: servers.Layout) -> dict[str, str]:

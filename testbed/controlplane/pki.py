@@ -37,19 +37,19 @@ class Authority:
 
     def __init__(self, common_name: str) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = _subject(common_name, None)
+        self._name = _subject(common_name)
         builder = self._builder(self._name, self._key.public_key())
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         builder = builder.add_extension(_key_usage(signs_certificates=True), critical=True)
         self.certificate = builder.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM)
 
-    def client(self, common_name: str, organization: str | None = None) -> Pair:
-        """A client certificate: to Kubernetes the common name is the user, the organization the group."""
-        return self._issue(_subject(common_name, organization), ExtendedKeyUsageOID.CLIENT_AUTH, [])
+    def client(self, common_name: str) -> Pair:
+        """A client certificate of the user with this name."""
+        return self._issue(_subject(common_name), ExtendedKeyUsageOID.CLIENT_AUTH, [])
 
     def server(self, common_name: str, names: Sequence[str]) -> Pair:
         """A serving certificate for these DNS names and IP addresses."""
-        return self._issue(_subject(common_name, None), ExtendedKeyUsageOID.SERVER_AUTH, [_san(name) for name in names])
+        return self._issue(_subject(common_name), ExtendedKeyUsageOID.SERVER_AUTH, [_san(name) for name in names])
 
     def _issue(self, subject: x509.Name, usage: x509.ObjectIdentifier, names: Sequence[x509.GeneralName]) -> Pair:
         key = ec.generate_private_key(ec.SECP256R1())
@@ -82,7 +82,6 @@ class Pki:
 
     directory: Path
     ca: bytes
-    clients: dict[str, Pair]
 
 
 def write_pki(directory: Path) -> Pki:
@@ -98,10 +97,7 @@ def write_pki(directory: Path) -> Pki:
     write_private(directory / "service-account.key", _private_pem(key))
     public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     (directory / "service-account.pub").write_bytes(public)
-    components = ("kube-controller-manager", "kube-scheduler")
-    clients = {"admin": ca.client("kubernetes-admin", "system:masters")}
-    clients |= {name: ca.client(f"system:{name}") for name in components}
-    return Pki(directory, ca.certificate, clients)
+    return Pki(directory, ca.certificate)
 
 
 def write_private(path: Path, content: bytes) -> None:
@@ -110,11 +106,8 @@ def write_private(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-def _subject(common_name: str, organization: str | None) -> x509.Name:
-    attributes = [x509.NameAttribute(NameOID.COMMON_NAME, common_name)]
-    if organization is not None:
-        attributes.append(x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization))
-    return x509.Name(attributes)
+def _subject(common_name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 
 def _key_usage(signs_certificates: bool) -> x509.KeyUsage:

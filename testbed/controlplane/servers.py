@@ -41,6 +41,11 @@ class Layout:
         return self.directory / f"{name}.kubeconfig"
 
     @property
+    def tokens(self) -> Path:
+        """The users and their bearer tokens."""
+        return self.directory / "tokens.csv"
+
+    @property
     def audit_log(self) -> Path:
         """Where the API server logs what was asked of it, one JSON object a line."""
         return self.directory / "audit.jsonl"
@@ -77,6 +82,7 @@ def apiserver(at: Layout, audit: bool) -> list[str]:
         f"--service-cluster-ip-range={_SERVICE_RANGE}",
         "--authorization-mode=Node,RBAC",
         "--allow-privileged=true",
+        f"--token-auth-file={at.tokens}",
         f"--client-ca-file={at.pki('ca.crt')}",
         f"--tls-cert-file={at.pki('apiserver.crt')}",
         f"--tls-private-key-file={at.pki('apiserver.key')}",

@@ -87,14 +87,16 @@ class Loader:
         await self._all_ready({name for group in groups for name in names(group)})
 
     async def _node(self, numbered: tuple[Nodes, Object, int]) -> None:
+        """Registers it as kubelet does, with its status; one that is there gets what the fleet says of it now."""
         group, node, number = numbered
-        created = await self._create(NODES, node)
+        address = f"10.{64 + number // 65000}.{number // 250 % 256}.{1 + number % 250}"
+        status = {"status": nodes.ready_status(group, address)}
+        created = await self._create(NODES, {**node, **status})
         if created is None:
             created = await self._admin.client.get(NODES, "", node["metadata"]["name"])
             if handler_runs(created):  # its last heartbeat may be older than what virt-controller puts up with
                 created = await self._admin.patch_merge(NODES, created, heartbeat())
-        address = f"10.{64 + number // 65000}.{number // 250 % 256}.{1 + number % 250}"
-        await self._admin.patch_merge(NODES, created, {"status": nodes.ready_status(group, address)}, "status")
+            await self._admin.patch_merge(NODES, created, status, "status")
         await self._heartbeats.renew(created)
 
     async def _all_ready(self, wanted: set[str]) -> None:

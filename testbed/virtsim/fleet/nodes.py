@@ -31,7 +31,7 @@ def usable_models(group: Nodes) -> list[str]:
 
 
 def ready_status(group: Nodes, address: str) -> Object:
-    """The status a healthy kubelet reports; set through the status subresource."""
+    """The status a healthy kubelet reports."""
     capacity = {
         "cpu": str(group.cpu),
         "memory": str(group.memory),
@@ -80,6 +80,8 @@ def _labels(group: Nodes, name: str, models: frozenset[str]) -> dict[str, str]:
         keys.HOSTNAME: name,
         keys.ARCH: "amd64",
         "kubernetes.io/os": "linux",
+        "beta.kubernetes.io/arch": "amd64",
+        "beta.kubernetes.io/os": "linux",
         keys.SCHEDULABLE: "true",
         f"{keys.HOST_MODEL}{group.cpu_model}": "true",
         f"{keys.CPU_VENDOR}{group.cpu_vendor}": "true",

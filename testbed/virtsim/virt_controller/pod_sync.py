@@ -8,7 +8,7 @@ from virtsim.objects.resources import PODS, Object
 from virtsim.objects.times import go_time, now
 from virtsim.virt_controller.vmi_status import FINAL
 
-LABELS = (keys.OUTDATED_LAUNCHER,)
+LABELS = (keys.NODE_NAME, keys.OUTDATED_LAUNCHER)
 ANNOTATIONS = (keys.DESCHEDULER_EVICT, keys.DESCHEDULER_PREFER_NOT)
 """What follows the VMI, also when it is taken off."""
 
@@ -20,7 +20,10 @@ class PodSync:
         self._actor = actor
 
     async def attend(self, vmi: Object, pod: Object | None) -> None:
-        """The pod the VM is in: its readiness gate, the descheduler's mark, and after a flip its node label."""
+        """The pod the VM is in, from its creation on: its readiness gate, the descheduler's mark, its node label.
+
+        The gate is open before kubelet starts the pod, so that it is Ready as soon as it runs.
+        """
         await self._announce_target(vmi)
         if pod is None or is_terminal(pod) or (vmi.get("status") or {}).get("phase") in FINAL:
             return
@@ -30,7 +33,7 @@ class PodSync:
             pod = await self._actor.patch_status(PODS, pod, {"conditions": [wanted]})
         await self._tell_descheduler(vmi, pod)
         changed = {
-            "labels": _changed(labels_of(pod), {keys.NODE_NAME: pod["spec"]["nodeName"]} | _of(labels_of(vmi), LABELS)),
+            "labels": _changed(labels_of(pod), _of(labels_of(vmi), LABELS)),
             "annotations": _changed(annotations_of(pod), _of(annotations_of(vmi), ANNOTATIONS)),
         }
         body = {field: values for field, values in changed.items() if values}

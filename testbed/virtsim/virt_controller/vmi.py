@@ -50,7 +50,7 @@ class VmiController:
         if await self._start(vmi, pods):
             pods = self._actor.caches.pods.by("owner", vmi["metadata"]["uid"])
         current = self._actor.caches.current_pod(vmi)
-        await self._pods.attend(vmi, current if (vmi.get("status") or {}).get("nodeName") else None)
+        await self._pods.attend(vmi, current)
         image = launcher_image(self._actor.caches.kubevirts, self._image)
         heard_of = not self._is_unheard_of(vmi, current)
         wanted = wanted_vmi(vmi, pods, current, image, self._actor.version, heard_of=heard_of)

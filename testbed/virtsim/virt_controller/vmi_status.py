@@ -28,9 +28,7 @@ def in_its_phase(vmi: Object, pods: list[Object], current: Object | None) -> Obj
         # A pod that is simply gone is virt-controller's finding, and the one phase that it writes without its moment.
         return with_status(vmi, phase="Failed") if phase == "Scheduled" else in_phase(vmi, "Failed")
     if phase == "Scheduling" and scheduled is not None:
-        image = scheduled["spec"]["containers"][0]["image"]
-        node = scheduled["spec"]["nodeName"]
-        return in_phase(vmi, "Scheduled", nodeName=node, launcherContainerImageVersion=image)
+        return in_phase(vmi, "Scheduled", nodeName=scheduled["spec"]["nodeName"])
     if phase == "Running" and current is None:
         return with_status(vmi, phase="Failed")
     if phase == "Running" and current is not None and is_terminal(current):

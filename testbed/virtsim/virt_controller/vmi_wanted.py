@@ -35,11 +35,12 @@ def wanted_vmi(
         conditions = with_hotplugs(vmi, conditions)
     wanted["conditions"] = conditions_as_of(version, requested(vmi, conditions))
     labels = labels_of(vmi)
+    if current is not None:
+        launcher = current["spec"]["containers"][0]["image"]
+        wanted["launcherContainerImageVersion"] = launcher
+        labels = _with_age(labels, outdated=launcher != image)
     if wanted["phase"] == "Running" and current is not None:
-        running = current["spec"]["containers"][0]["image"]
-        wanted["launcherContainerImageVersion"] = running
         wanted["interfaces"] = interfaces(wanted, current)
-        labels = _with_age(labels, outdated=running != image)
     if wanted["phase"] == "Scheduled" and wanted.get("nodeName"):
         labels = {**labels, keys.NODE_NAME: wanted["nodeName"]}
     metadata = vmi["metadata"] if labels == labels_of(vmi) else {**vmi["metadata"], "labels": labels}

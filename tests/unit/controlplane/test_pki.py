@@ -9,7 +9,6 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
-from cryptography.x509.oid import NameOID
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
 from controlplane.pki import Authority, Pki, write_pki
@@ -47,21 +46,6 @@ def test_it_is_not_believed_under_another_name_or_by_another_authority(pki: Pki)
     other = (pki.directory / "front-proxy-ca.crt").read_bytes()
     with pytest.raises(VerificationError):
         policy(other).build_server_verifier(x509.DNSName("localhost")).verify(served, [])
-
-
-@pytest.mark.parametrize(
-    ("client", "user", "groups"),
-    [
-        ("admin", "kubernetes-admin", ["system:masters"]),
-        ("kube-controller-manager", "system:kube-controller-manager", []),
-        ("kube-scheduler", "system:kube-scheduler", []),
-    ],
-)
-def test_clients_are_who_kubernetes_roles_are_bound_to(pki: Pki, client: str, user: str, groups: list[str]) -> None:
-    certificate = x509.load_pem_x509_certificate(pki.clients[client].certificate)
-    assert [name.value for name in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)] == [user]
-    assert [name.value for name in certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)] == groups
-    certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(pki.ca))
 
 
 def test_keys_are_elliptic_belong_together_and_are_private(pki: Pki) -> None:
