@@ -53,6 +53,11 @@ def read_endpoint(flat: str) -> Endpoint:
     return Endpoint(stanza)
 
 
+def beside_etcd(at: Endpoint, url: str) -> Endpoint:
+    """The same, and where its objects are kept, for those who may write there: a kubeconfig has room for extensions."""
+    return Endpoint({**at.stanza, "extensions": [{"name": "etcd", "extension": {"url": url}}]})
+
+
 def write(path: Path, at: Endpoint, user: dict[str, str], namespace: str = "default") -> Path:
     """Writes a kubeconfig file with one context, for its owner only, and returns its path."""
     content = {

@@ -87,7 +87,8 @@ def _write_credentials(layout: servers.Layout) -> tuple[kubeconfig.Endpoint, Cli
     endpoint = kubeconfig.endpoint(layout.server, pki.ca)
     tokens = write_tokens(layout.tokens)
     for name, token in tokens.items():
-        kubeconfig.write(layout.kubeconfig(name), endpoint, {"token": token})
+        told = kubeconfig.beside_etcd(endpoint, layout.etcd_url) if name == "admin" else endpoint
+        kubeconfig.write(layout.kubeconfig(name), told, {"token": token})
     return endpoint, Client(pki.directory / "ca.crt", tokens["admin"])
 
 

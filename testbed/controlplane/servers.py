@@ -32,6 +32,11 @@ class Layout:
         """The API server's URL."""
         return f"https://127.0.0.1:{self.apiserver}"
 
+    @property
+    def etcd_url(self) -> str:
+        """etcd's URL for its clients."""
+        return f"http://127.0.0.1:{self.etcd}"
+
     def pki(self, name: str) -> str:
         """A file of the PKI."""
         return str(self.directory / "pki" / name)
@@ -53,7 +58,7 @@ class Layout:
 
 def etcd(at: Layout) -> list[str]:
     """A single member that trusts the page cache: its data live as long as its processes."""
-    client, peer = f"http://127.0.0.1:{at.etcd}", f"http://127.0.0.1:{at.etcd_peer}"
+    client, peer = at.etcd_url, f"http://127.0.0.1:{at.etcd_peer}"
     return [
         str(at.tools["etcd"]),
         "--name=default",
@@ -73,7 +78,7 @@ def apiserver(at: Layout, audit: bool) -> list[str]:
     """With the aggregation layer's flags, so that APIServices work, and with an audit log if asked for."""
     command = [
         str(at.tools["kube-apiserver"]),
-        f"--etcd-servers=http://127.0.0.1:{at.etcd}",
+        f"--etcd-servers={at.etcd_url}",
         "--bind-address=127.0.0.1",
         f"--secure-port={at.apiserver}",
         "--advertise-address=127.0.0.1",

@@ -13,19 +13,22 @@ from virtsim.cluster.actor import Actor
 from virtsim.cluster.caches import Caches, all_synced
 from virtsim.cluster.chaos import Chaos, HarassedActor
 from virtsim.cluster.client import Client, Identity, connect
+from virtsim.cluster.etcd import beside, connected
 from virtsim.cluster.events import Recorder
 from virtsim.cluster.informer import Informer
 from virtsim.crds.install import install
 from virtsim.fleet.clear import clear
+from virtsim.fleet.direct_path import DirectPath
 from virtsim.fleet.fast_path import FastPath
 from virtsim.fleet.load import Loader
 from virtsim.fleet.places import places
 from virtsim.fleet.spec import Fleet
+from virtsim.fleet.started import Starter
 from virtsim.fleet.vms import render
 from virtsim.kubelet.nodes import Heartbeats
 from virtsim.kubelet.pods import Pods
 from virtsim.metrics.server import metrics
-from virtsim.objects.resources import KUBEVIRTS, NODES
+from virtsim.objects.resources import KUBEVIRTS, NODES, key_of
 from virtsim.options import Options
 from virtsim.virt_api.server import serving
 from virtsim.virt_controller.configuration import cluster_node_selectors
@@ -86,14 +89,14 @@ async def running(kubeconfig: str | Path, fleet: Fleet, options: Options | None 
         simulator = Simulator(client, caches, options, Chaos(caches, client))
         try:
             async with serving(reading.acting_as(identities.APISERVER), options):
-                transfers = await _start(simulator, fleet)
+                transfers = await _start(simulator, fleet, beside(kubeconfig) if fleet.fast_path else None)
                 async with _metrics(simulator, transfers):
                     yield simulator
         finally:
             await simulator._stop()
 
 
-async def _start(simulator: Simulator, fleet: Fleet) -> Transfers:
+async def _start(simulator: Simulator, fleet: Fleet, etcd_url: str | None) -> Transfers:
     """Nodes first, then what the fast path writes, then those who would have to look at each of its writes."""
     informers = simulator.caches.informers(simulator.client, simulator.chaos.sink)
     foundation = [informer for informer in informers if informer.resource in (NODES, KUBEVIRTS)]
@@ -108,7 +111,7 @@ async def _start(simulator: Simulator, fleet: Fleet) -> Transfers:
     simulator._run("heartbeats", heartbeats.run())
     await _or_crash(simulator, loader.prepare(fleet))
     if fleet.fast_path:
-        await _or_crash(simulator, _start_fast(simulator, fleet))
+        await _or_crash(simulator, _start_fast(simulator, fleet, etcd_url))
     await _watch(simulator, [informer for informer in informers if informer not in foundation])
     transfers = _start_components(simulator, kubelet, handler)
     await _or_crash(simulator, loader.machines(fleet))
@@ -128,17 +131,20 @@ async def _watch(simulator: Simulator, informers: list[Informer]) -> None:
     await _or_crash(simulator, all_synced(informers))
 
 
-async def _start_fast(simulator: Simulator, fleet: Fleet) -> None:
-    client, selectors = simulator.client, cluster_node_selectors(simulator.caches.kubevirts)
-    fast_path = FastPath(
-        controller=client.acting_as(identities.CONTROLLER),
-        kubelet=client.acting_as(identities.KUBELET),
-        handler=client.acting_as(identities.HANDLER),
-        image=simulator.options.launcher_image,
-        cluster_selectors=selectors,
-        version=simulator.options.version,
+async def _start_fast(simulator: Simulator, fleet: Fleet, etcd_url: str | None) -> None:
+    """The VMIs that have a place; a VirtualMachine makes its own, and kube-scheduler has places for the others."""
+    client, options = simulator.client, simulator.options
+    selectors = cluster_node_selectors(simulator.caches.kubevirts)
+    starter = Starter(options.launcher_image, selectors, options.version)
+    placed = places(fleet, simulator.caches.nodes, selectors)
+    machines = [vmi for vmi in render(fleet) if key_of(vmi) in placed and vmi["kind"] == "VirtualMachineInstance"]
+    if etcd_url is not None:
+        async with connected(etcd_url) as etcd:
+            machines = await DirectPath(client, etcd, starter).start(machines, placed)
+    controller, kubelet, handler = map(
+        client.acting_as, (identities.CONTROLLER, identities.KUBELET, identities.HANDLER)
     )
-    await fast_path.start(render(fleet), places(fleet, simulator.caches.nodes, selectors))
+    await FastPath(controller, kubelet, handler, starter).start(machines, placed)
 
 
 def _start_components(simulator: Simulator, kubelet: Actor, handler: Actor) -> Transfers:

@@ -1,7 +1,9 @@
-"""The fast path: VMs are written down as they are when they run, instead of being started one by one.
+"""The fast path: VMs are written down as they are when they run, instead of being started one by one, and no component
+looks at them on the way.
 
-Four requests for each VM, and no component that looks at it on the way. The VMI is Pending until its last request: if
-that does not come, virt-controller starts the VM as any other.
+Through the API server that takes four requests for each VM: a VMI and its pod name each other by uid, and a pod's
+status is written apart. The VMI is Pending until the last one: if that does not come, virt-controller starts the VM as
+any other. Where etcd can be reached, most are written there: direct_path.py.
 """
 
 import logging
@@ -10,15 +12,10 @@ from dataclasses import dataclass
 
 from virtsim.cluster.client import STRATEGIC_PATCH, ApiError, Client
 from virtsim.fleet.crowd import each
-from virtsim.fleet.started import bound_pod, pod_status, running_vmi
+from virtsim.fleet.started import Starter, pod_status
 from virtsim.objects.resources import PODS, VMIS, Key, Object, key_of
-from virtsim.versions import NEWEST, Version
-from virtsim.virt_controller.older import pod_as_of
 
 logger = logging.getLogger(__name__)
-
-MADE_HERE = "VirtualMachineInstance"
-"""A VirtualMachine makes its own VMI."""
 
 
 @dataclass(frozen=True)
@@ -28,16 +25,11 @@ class FastPath:
     controller: Client
     kubelet: Client
     handler: Client
-    image: str
-    cluster_selectors: dict[str, str]
-    version: Version = NEWEST
+    starter: Starter
 
     async def start(self, machines: Iterable[Object], places: dict[Key, str]) -> None:
-        """Starts the machines that have a place, and leaves the others alone. What is there already is kept."""
-        await each(
-            (vmi for vmi in machines if key_of(vmi) in places and vmi["kind"] == MADE_HERE),
-            lambda vmi: self._start(vmi, places),
-        )
+        """Starts these VMIs, each of which has a place. What is there already is kept."""
+        await each(machines, lambda vmi: self._start(vmi, places))
 
     async def _start(self, vmi: Object, places: dict[Key, str]) -> None:
         try:
@@ -52,13 +44,10 @@ class FastPath:
             logger.info("%s/%s is not started fast: %s", *key_of(vmi), error)
 
     async def _run(self, vmi: Object, node: str) -> None:
-        pod = await self.controller.create(PODS, self._pod(vmi, node))
+        pod = await self.controller.create(PODS, self.starter.bound_pod(vmi, node))
         body = {"metadata": {"uid": pod["metadata"]["uid"]}, "status": pod_status(pod)}
         pod = await self.kubelet.patch(PODS, *key_of(pod), body, STRATEGIC_PATCH, "status")
-        await self.handler.update(VMIS, _untracked(running_vmi(vmi, pod, self.image, self.version)))
-
-    def _pod(self, vmi: Object, node: str) -> Object:
-        return pod_as_of(self.version, bound_pod(vmi, self.image, self.cluster_selectors, node), vmi)
+        await self.handler.update(VMIS, _untracked(self.starter.running_vmi(vmi, pod)))
 
 
 def _untracked(vmi: Object) -> Object:

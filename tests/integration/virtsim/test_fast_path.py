@@ -3,13 +3,16 @@
 import re
 import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from controlplane.cluster import Cluster
 from tests.integration.virtsim.scene import Scene
 from virtsim.cluster.client import ApiError
+from virtsim.cluster.etcd import beside
 from virtsim.cluster.store import Store
 from virtsim.fleet.spec import Fleet, parse
 from virtsim.objects.conditions import condition
@@ -18,6 +21,7 @@ from virtsim.options import Options
 from virtsim.simulator import running
 
 NAMESPACE = "virtsim-fast"
+DIRECTLY = "past the API server"
 STUCK = {"reason": "DisksNotLiveMigratable", "message": "cannot migrate VMI: PVC data is not shared"}
 QUICK = {"virtsim.drover.dev/migration-seconds": "0.2"}
 BROKEN = {**QUICK, "virtsim.drover.dev/fail": "true"}
@@ -47,14 +51,26 @@ def a_fleet(stem: str, *, fast: bool) -> Fleet:
     )
 
 
-@pytest.fixture(scope="module")
-async def both(cluster: Cluster) -> AsyncIterator[tuple[Scene, dict[str, Object]]]:
+@pytest.fixture(scope="module", params=[DIRECTLY, "through the API server"])
+async def both(cluster: Cluster, request: pytest.FixtureRequest) -> AsyncIterator[tuple[Scene, dict[str, Object]]]:
     """A fleet that was started fast, and the objects of the same fleet started in full on the same nodes before."""
+    directly = request.param == DIRECTLY
+    if directly and beside(cluster.kubeconfig) is None:
+        pytest.skip("this cluster's etcd is out of reach")
+    kubeconfig = cluster.kubeconfig if directly else _without_etcd(cluster)
     async with running(cluster.kubeconfig, a_fleet("full", fast=False), Options()) as simulator:
         full = await _objects(Scene(simulator), "full")
-    async with running(cluster.kubeconfig, a_fleet("fast", fast=True), Options()) as simulator:
+    async with running(kubeconfig, a_fleet("fast", fast=True), Options()) as simulator:
         yield Scene(simulator), full
         await simulator.clear()
+
+
+def _without_etcd(cluster: Cluster) -> Path:
+    config = yaml.safe_load(cluster.kubeconfig.read_text())
+    config["clusters"][0]["cluster"].pop("extensions", None)
+    path = cluster.directory / "without-etcd.kubeconfig"
+    path.write_text(yaml.safe_dump(config))
+    return path
 
 
 @pytest.mark.parametrize("vm", ["placed", "unplaced", "stuck"])
@@ -63,6 +79,16 @@ async def test_it_is_as_one_that_was_started(both: tuple[Scene, dict[str, Object
     scene, full = both
     fast = await _objects(scene, "fast")
     assert _comparable(fast[f"{kind} {vm}"], "fast") == _comparable(full[f"{kind} {vm}"], "full")
+
+
+async def test_it_was_written_where_it_was_asked_to(
+    both: tuple[Scene, dict[str, Object]], request: pytest.FixtureRequest
+) -> None:
+    """The API server's own VMI was Pending at first."""
+    scene, _ = both
+    vmi = (await _objects(scene, "fast"))["vmi unplaced"]
+    directly = request.node.callspec.params["both"] == DIRECTLY
+    assert vmi["metadata"]["generation"] == (1 if directly else 2)
 
 
 async def test_what_only_the_scheduler_can_place_is_started_in_full(both: tuple[Scene, dict[str, Object]]) -> None:

@@ -7,10 +7,9 @@ import pytest
 from virtsim.fleet import nodes, vms
 from virtsim.fleet.places import places
 from virtsim.fleet.spec import Fleet, parse
-from virtsim.fleet.started import bound_pod, pod_status, running_vmi
+from virtsim.fleet.started import Starter, pod_status
 from virtsim.objects.conditions import is_true
 from virtsim.objects.resources import Object
-from virtsim.versions import NEWEST
 
 IMAGE = "launcher:1"
 NODES: dict[str, Any] = {"name": "node", "count": 3, "memory": "8Gi"}
@@ -78,10 +77,11 @@ def test_a_vmi_and_its_pod_are_ready() -> None:
     fleet = parse({"nodes": [NODES], "virtualMachines": [{"name": "a", "node": "node-1"}]})
     (vmi,) = vms.render(fleet)
     vmi["metadata"]["uid"] = "vmi-uid"
-    pod = bound_pod(vmi, IMAGE, {}, "node-1")
+    starter = Starter(IMAGE, {})
+    pod = starter.bound_pod(vmi, "node-1")
     pod["metadata"]["uid"] = "pod-uid"
     pod["status"] = {"qosClass": "Burstable", **pod_status(pod)}
-    written = running_vmi(vmi, pod, IMAGE, NEWEST)
+    written = starter.running_vmi(vmi, pod)
     status = written["status"]
     assert is_true(pod, "Ready")
     assert is_true(written, "Ready")
