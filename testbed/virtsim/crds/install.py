@@ -1,6 +1,7 @@
 """Installs the definitions, unless the cluster's kubevirt.io belongs to somebody else."""
 
 import asyncio
+import re
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ NAMES = (
     "virtualmachineinstances",
     "virtualmachineinstancemigrations",
 )
+REFERENCE = re.compile("<([a-z]+)>")
 ESTABLISHED_WITHIN_SECONDS = 30.0
 
 
@@ -35,9 +37,6 @@ def definitions(version: Version = NEWEST) -> list[Object]:
     crds = [_load(name) for name in NAMES]
     for crd in crds:
         crd["metadata"]["labels"] = {keys.SIMULATED_CRD: "true"}
-        status = _schema(crd)["status"]["properties"]
-        if "migrationState" in status:
-            status["migrationState"] = _load("migrationstate")
         if crd["spec"]["group"] == GROUP:
             crd["spec"]["versions"].append(_as_it_was_called(crd))
     return as_of(version, crds)
@@ -81,13 +80,18 @@ def _as_it_was_called(crd: Object) -> Object:
 
 
 def _load(name: str) -> Object:
-    loaded: Object = yaml.safe_load((FOLDER / f"{name}.yaml").read_text())
+    loaded: Object = _completed(yaml.safe_load((FOLDER / f"{name}.yaml").read_text()))
     return loaded
 
 
-def _schema(crd: Object) -> dict[str, Any]:
-    properties: dict[str, Any] = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
-    return properties
+def _completed(part: Any) -> Any:
+    """With the content of the file `name.yaml` wherever it says `<name>`."""
+    if isinstance(part, dict):
+        return {key: _completed(value) for key, value in part.items()}
+    if isinstance(part, list):
+        return [_completed(entry) for entry in part]
+    named = REFERENCE.fullmatch(part) if isinstance(part, str) else None
+    return _load(named[1]) if named is not None else part
 
 
 async def _apply(client: Client, crd: Object) -> None:

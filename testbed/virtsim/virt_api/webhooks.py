@@ -1,5 +1,6 @@
 """The webhooks by their paths in KubeVirt."""
 
+import logging
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
@@ -10,6 +11,8 @@ from virtsim.objects.resources import KUBEVIRTS, Object
 from virtsim.versions import Version
 from virtsim.virt_api import evictions, migrations, policies, vmis, vms
 from virtsim.virt_api.review import Denial, Request, allowed, denied, request_of
+
+logger = logging.getLogger(__name__)
 
 Verdict = Callable[[Request], Awaitable[Denial | None]]
 Mutation = Callable[[Request], Awaitable[list[Object]]]
@@ -90,8 +93,14 @@ def _judging(verdict: Verdict) -> Answer:
 
 
 def _changing(mutation: Mutation) -> Answer:
+    """Its changes. What it cannot read it leaves as it is: the definition refuses that next, with the field's name."""
+
     async def answer(request: Request) -> bytes:
-        return allowed(request, await mutation(request))
+        try:
+            return allowed(request, await mutation(request))
+        except (ValueError, TypeError, AttributeError) as error:
+            logger.info("%s/%s is not changed: %s", request.namespace, request.name, error)
+            return allowed(request)
 
     return answer
 
@@ -101,7 +110,7 @@ def _handler(answer: Answer) -> Callable[[web.Request], Awaitable[web.Response]]
         request = request_of(await asked.read())
         try:
             body = await answer(request)
-        except ValueError as error:  # a quantity that is none: the schema does not look into the domain
+        except ValueError as error:  # a quantity that is none, where the definition does not look
             body = denied(request, Denial(str(error)))
         return web.Response(body=body, content_type="application/json")
 
