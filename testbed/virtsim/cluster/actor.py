@@ -55,5 +55,5 @@ class Actor:
     def _seen(self, resource: Resource, answer: Object) -> Object:
         store = self.caches.of(resource)
         if store is not None and answer["metadata"].get("uid"):
-            store.observe(answer)
+            store.written(answer)
         return answer

@@ -39,6 +39,7 @@ class Store:
         self._indexers = indexers
         self._indexes: dict[str, dict[str, dict[Key, None]]] = {name: {} for name in indexers}
         self._listeners: list[Listener] = []
+        self._unheard: set[str] = set()
         self._gone: set[str] = set()
         self._gone_order: deque[str] = deque()
         self._sharing = Sharing()
@@ -99,9 +100,25 @@ class Store:
                 await changed.wait()
 
     def observe(self, obj: Object) -> None:
-        """Takes an object in unless a newer version, or its end, was already seen."""
+        """Takes in what a list or a watch tells, unless a newer version, or its end, was already seen."""
+        self._unheard.discard(obj["metadata"]["uid"])
+        self._take(obj)
+
+    def written(self, obj: Object) -> None:
+        """Takes in the answer to a write of our own in the same way."""
+        known = self._objects.get(key_of(obj))
+        if known is None or known["metadata"]["uid"] != obj["metadata"]["uid"]:
+            self._unheard.add(obj["metadata"]["uid"])
+        self._take(obj)
+
+    def is_unheard(self, uid: str) -> bool:
+        """Whether an object is known by the answer to its creation alone: client-go still expects to hear of it."""
+        return uid in self._unheard
+
+    def _take(self, obj: Object) -> None:
         metadata = obj["metadata"]
         if metadata["uid"] in self._gone:
+            self._unheard.discard(metadata["uid"])
             return
         before = self._objects.get(key_of(obj))
         if before is not None and int(metadata["resourceVersion"]) <= int(before["metadata"]["resourceVersion"]):
@@ -112,6 +129,7 @@ class Store:
     def forget(self, obj: Object) -> None:
         """Takes an object out; an answer that arrives later cannot bring the same incarnation back."""
         uid = obj["metadata"]["uid"]
+        self._unheard.discard(uid)
         self._remember_gone(uid)
         before = self._objects.get(key_of(obj))
         if before is not None and before["metadata"]["uid"] == uid:

@@ -38,6 +38,8 @@ class TargetPods:
 
     def __post_init__(self) -> None:
         self._creating = asyncio.Lock()
+        self._created = ""
+        """The uid of the last one. The others were heard of before it was created."""
 
     async def create(self, view: View) -> float | None:
         """Creates the target pod if it may exist now; else answers when to look again (None: something will tell)."""
@@ -46,14 +48,14 @@ class TargetPods:
         view = replace(view, vmi=await self._with_runtime_user(view.vmi))
         if not self._has_room(view):
             return limits.requeue_seconds(view.vmim)
-        if self._creating.locked():
-            # Waiting for the mutex would hold a worker; KubeVirt looks again too, only less often.
-            return 0.02
         async with self._creating:
             return await self._create(view)
 
     async def _create(self, view: View) -> float | None:
+        """KubeVirt counts pods and migrations only when its caches know of every target pod that it created."""
         caches = self.actor.caches
+        if caches.pods.is_unheard(self._created):
+            return BUSY_SECONDS
         alive = [pod for pod in caches.pods.by("owner", view.vmi["metadata"]["uid"]) if not is_terminal(pod)]
         if len(alive) > 1:
             return BUSY_SECONDS
@@ -86,6 +88,7 @@ class TargetPods:
         except ApiError as error:
             events.warning(view.vmi, "FailedCreate", _told(view.vmi, error))
             raise
+        self._created = pod["metadata"]["uid"]
         events.normal(view.vmim, "SuccessfulCreate", f"Created migration target pod {pod['metadata']['name']}")
 
     def _rendered(self, view: View) -> Object | None:

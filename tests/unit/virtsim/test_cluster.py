@@ -60,6 +60,20 @@ def test_a_fresh_list_forgets_what_is_not_in_it() -> None:
     assert [obj["metadata"]["name"] for obj in store] == ["b", "c"], "what was written since is not gone"
 
 
+def test_what_was_created_is_expected_until_it_was_heard_of_or_is_gone() -> None:
+    store, _ = _store()
+    for uid in ("u1", "u2", "u3"):
+        store.written(_obj(1, uid=uid, name=uid))
+    store.observe(_obj(1, uid="u1", name="u1"))
+    store.forget(_obj(1, uid="u2", name="u2"))
+    assert [store.is_unheard(uid) for uid in ("u1", "u2", "u3")] == [False, False, True]
+    store.observe(_obj(4, uid="u4", name="u4"))
+    store.written(_obj(4, uid="u4", name="u4"))
+    assert not store.is_unheard("u4"), "the watch was quicker than the answer"
+    store.written(_obj(9, uid="u2", name="u2"))
+    assert not store.is_unheard("u2"), "the answer came after its end"
+
+
 async def _drain(queue: WorkQueue[str], count: int) -> list[str]:
     keys = []
     for _ in range(count):
