@@ -17,10 +17,12 @@ from drover.api.reasons import Outcome
 from drover.api.report import Attempt, MigrationReport, Record, RejectedTarget
 from drover.api.shared import FINALIZER, OwnerReference, Steps
 from drover.facts.kubevirt import ATTEMPT, CRD, HOSTNAME, PLAN, PLAN_UID, RUN, VMI, VMI_UID, VMIM, WHY, KubeVirt
+from drover.facts.namespace import Namespace, PodDisruptionBudget, ResourceQuota
 from drover.facts.node import BEFORE, Before, Node
 from drover.facts.pod import MIGRATION_JOB_UID, Pod
 from drover.facts.quantity import units
 from drover.facts.snapshot import Refusal, Snapshot
+from drover.facts.storage import CSINode, PersistentVolume, PersistentVolumeClaim, VolumeAttachment
 from drover.facts.wire import Key
 from drover.running.names import DEFAULT_RUN, migration_name, report_name
 
@@ -383,6 +385,52 @@ class KubeVirtBuilder(Builder):
         return msgspec.json.decode(self.bytes(), type=KubeVirt)
 
 
+class PlainBuilder(Builder):
+    """An object without a builder of its own."""
+
+    def __init__(self, projection: type[Any], name: str, namespace: str = "") -> None:
+        super().__init__(name, namespace)
+        self.projection = projection
+
+    def build(self) -> Any:
+        return msgspec.json.decode(self.bytes(), type=self.projection)
+
+
+def a_namespace(name: str = NAMESPACE) -> PlainBuilder:
+    return PlainBuilder(Namespace, name)
+
+
+def a_claim(name: str, volume: str = "", *modes: str, namespace: str = NAMESPACE) -> PlainBuilder:
+    """A claim bound to the volume, or to none; ReadWriteMany unless told otherwise."""
+    spec = {"volumeName": volume, "accessModes": list(modes or ("ReadWriteMany",))}
+    return PlainBuilder(PersistentVolumeClaim, name, namespace).set("spec", spec)
+
+
+def a_volume(name: str, driver: str = "") -> PlainBuilder:
+    """A volume of this CSI driver, if one is named."""
+    volume = PlainBuilder(PersistentVolume, name)
+    return volume.set("spec.csi", {"driver": driver, "volumeHandle": f"{name}-handle"}) if driver else volume
+
+
+def a_csinode(name: str, limits: Mapping[str, int]) -> PlainBuilder:
+    """How many volumes the node can attach, by driver."""
+    drivers = [{"name": driver, "allocatable": {"count": count}} for driver, count in limits.items()]
+    return PlainBuilder(CSINode, name).set("spec.drivers", drivers)
+
+
+def an_attachment(name: str, node: str, volume: str, driver: str) -> PlainBuilder:
+    spec = {"attacher": driver, "nodeName": node, "source": {"persistentVolumeName": volume}}
+    return PlainBuilder(VolumeAttachment, name).set("spec", spec)
+
+
+def a_quota(name: str, namespace: str = NAMESPACE) -> PlainBuilder:
+    return PlainBuilder(ResourceQuota, name, namespace)
+
+
+def a_budget(name: str, namespace: str = NAMESPACE) -> PlainBuilder:
+    return PlainBuilder(PodDisruptionBudget, name, namespace)
+
+
 def a_crd(*, can_pin: bool = True) -> CRD:
     """KubeVirt's CRD of migrations, as far as it matters: with `addedNodeSelector` (1.6 and later) or without."""
     fields: dict[str, Any] = {"vmiName": {"type": "string"}} | ({"addedNodeSelector": {}} if can_pin else {})
@@ -400,7 +448,14 @@ a_plan = PlanBuilder
 a_maintenance = MaintenanceBuilder
 a_kubevirt = KubeVirtBuilder
 Part: TypeAlias = (
-    NodeBuilder | PodBuilder | VMIBuilder | VMIMBuilder | PlanBuilder | MaintenanceBuilder | KubeVirtBuilder
+    NodeBuilder
+    | PodBuilder
+    | VMIBuilder
+    | VMIMBuilder
+    | PlanBuilder
+    | MaintenanceBuilder
+    | KubeVirtBuilder
+    | PlainBuilder
 )
 
 
@@ -507,6 +562,13 @@ class ClusterBuilder:
             gone=_by_key(each.build() for each in self._gone),
             kubevirts=_by_key(each.build() for each in kubevirts),
             crds=_by_key([self._crd] if self._crd is not None else []),
+            namespaces=self._plain(Namespace),
+            quotas=self._plain(ResourceQuota),
+            budgets=self._plain(PodDisruptionBudget),
+            pvcs=self._plain(PersistentVolumeClaim),
+            pvs=self._plain(PersistentVolume),
+            csinodes=self._plain(CSINode),
+            attachments=self._plain(VolumeAttachment),
             plans={("", each.name): each.build() for each in self._all(PlanBuilder)},
             maintenances={("", each.name): each.build() for each in self._all(MaintenanceBuilder)},
             reports={("", report.name): report for report in self.reports},
@@ -516,6 +578,9 @@ class ClusterBuilder:
             unlisted=self._unlisted,
             illegible=self._illegible,
         )
+
+    def _plain(self, projection: type[Any]) -> dict[Key, Any]:
+        return _by_key(each.build() for each in self._all(PlainBuilder) if each.projection is projection)
 
     def _all(self, kind: type[Any]) -> list[Any]:
         return [part for part in self.parts if isinstance(part, kind)]

@@ -42,15 +42,7 @@ LISTING_SECONDS = 15.0
 PROPOSE_AGAIN = timedelta(seconds=30)
 """What only time changes (a target that was refused may be asked again) is noticed after this at the latest."""
 OURS: Mapping[str, Resource[Any]] = {"plans": resources.PLANS, "maintenances": resources.MAINTENANCES}
-WATCHED: tuple[Resource[Any], ...] = (
-    resources.NODES,
-    resources.PODS,
-    resources.VMIS,
-    resources.VMIMS,
-    resources.KUBEVIRTS,
-    resources.CRDS,
-    resources.REPORTS,
-)
+WATCHED: tuple[Resource[Any], ...] = (*resources.CLUSTER, resources.REPORTS)
 
 
 def utc_now(skew: timedelta = timedelta()) -> datetime:

@@ -91,6 +91,7 @@ class WaitReason(StrEnum):
     CLUSTER_LIMIT = "ClusterLimit"
     SOURCE_LIMIT = "SourceLimit"
     TARGET_LIMIT = "TargetLimit"
+    AWAITING_MOVE = "AwaitingMove"
     NO_ROOM = "NoRoom"
     NO_ELIGIBLE_TARGET = "NoEligibleTarget"
     NOT_MIGRATABLE = "NotMigratable"

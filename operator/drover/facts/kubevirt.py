@@ -7,7 +7,9 @@ from datetime import datetime
 
 import msgspec
 
+from drover.facts.podspec import Affinity
 from drover.facts.quantity import units
+from drover.facts.selector import Toleration
 from drover.facts.wire import Condition, Metadata, Wire, find
 
 FINAL = ("Succeeded", "Failed")
@@ -69,9 +71,35 @@ class Domain(Wire, frozen=True, kw_only=True):
     resources: Requests | None = None
 
 
+class ClaimRef(Wire, frozen=True, kw_only=True):
+    claim_name: str = ""
+    hotpluggable: bool = False
+
+
+class DataVolumeRef(Wire, frozen=True, kw_only=True):
+    name: str = ""
+    hotpluggable: bool = False
+
+
+class VMIVolume(Wire, frozen=True, kw_only=True):
+    name: str = ""
+    persistent_volume_claim: ClaimRef | None = None
+    data_volume: DataVolumeRef | None = None
+
+    @property
+    def claim(self) -> str:
+        """The claim it is kept in (a DataVolume's has its name), or the empty string."""
+        if self.persistent_volume_claim is not None:
+            return self.persistent_volume_claim.claim_name
+        return self.data_volume.name if self.data_volume is not None else ""
+
+
 class VMISpec(Wire, frozen=True, kw_only=True):
     domain: Domain = Domain()
     node_selector: dict[str, str] = {}
+    affinity: Affinity | None = None
+    tolerations: tuple[Toleration, ...] = ()
+    volumes: tuple[VMIVolume, ...] = ()
     eviction_strategy: str | None = None
 
 
@@ -143,6 +171,12 @@ class VMI(Wire, frozen=True, kw_only=True):
         asked = asked or (domain.resources.requests.get("memory", "") if domain.resources else "")
         current = status.guest_current if status is not None else ""
         return max(units(asked) if asked else 0, units(current) if current else 0)
+
+    def memory_being_plugged(self) -> int:
+        """Bytes of guest memory that the spec asks for, if a change of it is under way; else 0. The target pod is made
+        for it, the running pod may not have been (kubevirt hotplug through migration)."""
+        memory = self.spec.domain.memory
+        return units(memory.guest) if memory is not None and memory.guest and self.is_true("HotMemoryChange") else 0
 
 
 class MigrationSpec(Wire, frozen=True, kw_only=True):

@@ -2,74 +2,36 @@
 
 import msgspec
 
-from drover.facts.quantity import Resources, largest, resources, total
-from drover.facts.selector import LabelSelector, NodeSelectorTerm, Toleration
+from drover.facts.podspec import PodSpec, ResourceRequirements, Volume
+from drover.facts.quantity import Resources
+from drover.facts.requests import ContainerStatus, Given, reserved
 from drover.facts.wire import Condition, Metadata, Wire, find
 
 LAUNCHER = "virt-launcher"
 MIGRATION_JOB_UID = "kubevirt.io/migrationJobUID"
 CREATED_BY = "kubevirt.io/created-by"
 
+HostPort = tuple[str, str, int]
+"""(IP, protocol, port); 0.0.0.0 is every address of the node."""
+
 
 class PodAnnotations(Wire, frozen=True, kw_only=True):
     memory_overhead: str = msgspec.field(name="kubevirt.io/memory-overhead-bytes", default="")
     domain: str = msgspec.field(name="kubevirt.io/domain", default="")
+    migration: str = msgspec.field(name="kubevirt.io/migrationJobName", default="")
 
 
 class PodMetadata(Metadata, frozen=True, kw_only=True):
     annotations: PodAnnotations = PodAnnotations()
 
 
-class ResourceRequirements(Wire, frozen=True, kw_only=True):
-    requests: dict[str, str] = {}
-    limits: dict[str, str] = {}
-
-
-class Container(Wire, frozen=True, kw_only=True):
-    name: str
-    resources: ResourceRequirements = ResourceRequirements()
-    restart_policy: str = ""
-
-
-class NodeSelector(Wire, frozen=True, kw_only=True):
-    node_selector_terms: tuple[NodeSelectorTerm, ...] = ()
-
-
-class NodeAffinity(Wire, frozen=True, kw_only=True):
-    required: NodeSelector | None = msgspec.field(name="requiredDuringSchedulingIgnoredDuringExecution", default=None)
-
-
-class Affinity(Wire, frozen=True, kw_only=True):
-    node_affinity: NodeAffinity | None = None
-
-
-class SpreadConstraint(Wire, frozen=True, kw_only=True):
-    """Defaults: kubernetes pkg/apis/core/types.go, TopologySpreadConstraint."""
-
-    topology_key: str
-    max_skew: int
-    when_unsatisfiable: str
-    min_domains: int = 1
-    label_selector: LabelSelector | None = None
-    match_label_keys: tuple[str, ...] = ()
-    node_affinity_policy: str = "Honor"
-    node_taints_policy: str = "Ignore"
-
-
-class PodSpec(Wire, frozen=True, kw_only=True):
-    node_name: str = ""
-    node_selector: dict[str, str] = {}
-    affinity: Affinity | None = None
-    tolerations: tuple[Toleration, ...] = ()
-    containers: tuple[Container, ...] = ()
-    init_containers: tuple[Container, ...] = ()
-    overhead: dict[str, str] = {}
-    topology_spread_constraints: tuple[SpreadConstraint, ...] = ()
-
-
 class PodStatus(Wire, frozen=True, kw_only=True):
     phase: str = ""
     conditions: tuple[Condition, ...] = ()
+    container_statuses: tuple[ContainerStatus, ...] = ()
+    init_container_statuses: tuple[ContainerStatus, ...] = ()
+    resources: ResourceRequirements | None = None
+    allocated_resources: dict[str, str] = {}
 
 
 class Pod(Wire, frozen=True, kw_only=True):
@@ -113,20 +75,38 @@ class Pod(Wire, frozen=True, kw_only=True):
             return None
         return condition.message or "no message"
 
+    def claims(self) -> tuple[str, ...]:
+        """The names of its volume claims, in its namespace."""
+        return tuple(name for name in (self._claim(volume) for volume in self.spec.volumes) if name)
+
+    def _claim(self, volume: Volume) -> str:
+        if volume.persistent_volume_claim is not None:
+            return volume.persistent_volume_claim.claim_name
+        return f"{self.metadata.name}-{volume.name}" if volume.ephemeral is not None else ""
+
+    def ports(self) -> tuple[HostPort, ...]:
+        """The ports it takes on its node (kube-scheduler util.GetHostPorts): of containers and sidecars."""
+        sidecars = (each for each in self.spec.init_containers if each.restart_policy == "Always")
+        taken = {
+            (port.host_ip or "0.0.0.0", port.protocol, port.host_port)
+            for container in (*self.spec.containers, *sidecars)
+            for port in container.ports
+            if port.host_port > 0
+        }
+        return tuple(sorted(taken))
+
     def requests(self) -> Resources:
-        """What the scheduler reserves: containers and restartable init containers together, or the largest moment of
-        the init phase, plus overhead and the pod itself (component-helpers resource/helpers.go PodRequests)."""
-        return _requests(self.spec)
+        """What the scheduler reserves for it where it is, in the units of `facts.quantity`."""
+        status = self.status
+        given = Given(
+            containers=(*status.container_statuses, *status.init_container_statuses),
+            pod=status.resources,
+            allocated=status.allocated_resources,
+            infeasible=_resize_is_infeasible(status.conditions),
+        )
+        return reserved(self.spec, given)
 
 
-def _requests(spec: PodSpec) -> Resources:
-    sidecars: Resources = {}
-    peak: Resources = {}
-    for container in spec.init_containers:
-        mine = resources(container.resources.requests)
-        if container.restart_policy == "Always":
-            sidecars = total([sidecars, mine])
-            mine = {}
-        peak = largest(peak, total([sidecars, mine]))
-    running = total([sidecars, *(resources(c.resources.requests) for c in spec.containers)])
-    return total([largest(running, peak), resources(spec.overhead), {"pods": 1}])
+def _resize_is_infeasible(conditions: tuple[Condition, ...]) -> bool:
+    pending = find(conditions, "PodResizePending")
+    return pending is not None and pending.reason == "Infeasible"

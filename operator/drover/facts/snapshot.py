@@ -10,8 +10,10 @@ from drover.api.maintenance import NodeMaintenance
 from drover.api.plan import MigrationPlan
 from drover.api.report import MigrationReport
 from drover.facts.kubevirt import CRD, VMI, VMIM, KubeVirt
+from drover.facts.namespace import Namespace, PodDisruptionBudget, ResourceQuota
 from drover.facts.node import Node
 from drover.facts.pod import Pod
+from drover.facts.storage import CSINode, PersistentVolume, PersistentVolumeClaim, VolumeAttachment
 from drover.facts.wire import Key
 
 V = TypeVar("V")
@@ -56,6 +58,13 @@ class Snapshot:
     gone: Mapping[Key, VMIM] = field(default_factory=nothing)
     kubevirts: Mapping[Key, KubeVirt] = field(default_factory=nothing)
     crds: Mapping[Key, CRD] = field(default_factory=nothing)
+    namespaces: Mapping[Key, Namespace] = field(default_factory=nothing)
+    quotas: Mapping[Key, ResourceQuota] = field(default_factory=nothing)
+    budgets: Mapping[Key, PodDisruptionBudget] = field(default_factory=nothing)
+    pvcs: Mapping[Key, PersistentVolumeClaim] = field(default_factory=nothing)
+    pvs: Mapping[Key, PersistentVolume] = field(default_factory=nothing)
+    csinodes: Mapping[Key, CSINode] = field(default_factory=nothing)
+    attachments: Mapping[Key, VolumeAttachment] = field(default_factory=nothing)
     plans: Mapping[Key, MigrationPlan] = field(default_factory=nothing)
     maintenances: Mapping[Key, NodeMaintenance] = field(default_factory=nothing)
     reports: Mapping[Key, MigrationReport] = field(default_factory=nothing)

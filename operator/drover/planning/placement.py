@@ -3,15 +3,18 @@
 A VM keeps the target it was given before while that target still fits, so that plans do not flutter.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from drover.planning import checks
-from drover.planning.fleet import Amounts, Fleet, Mask
-from drover.planning.vmclass import VMClass
+from drover.planning import reasons
+from drover.planning.checks import chain
+from drover.planning.checks.room import REQUESTS, shortages
+from drover.planning.fleet import IMPOSSIBLE, Amounts, Fleet
+from drover.planning.guest import Guest
+from drover.planning.topology import Mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,19 +23,24 @@ class Mover:
     words; `kept` is the target it was given before; `shunned` are targets it failed on, taken only if nothing else is
     left."""
 
-    uid: str
-    vm_class: VMClass
+    guest: Guest
     barred: Mapping[str, str]
     kept: str = ""
     shunned: frozenset[str] = frozenset()
 
+    @property
+    def uid(self) -> str:
+        return self.guest.uid
+
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A target and why it."""
+    """A target and why it. `doubt` is what nobody can judge of it; `after` are the VMs that have to arrive first."""
 
     target: str
     why: str
+    doubt: str = ""
+    after: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +56,7 @@ class Unplaced:
 class _Ask:
     mover: Mover
     demand: Amounts
-    codes: checks.Codes
+    codes: chain.Codes
     open: Mask
 
 
@@ -58,11 +66,11 @@ class _Ground:
 
     fleet: Fleet
     barred: Mapping[str, str]
-    codes: dict[object, tuple[checks.Codes, Mask]] = field(default_factory=dict)
-    """By `checks.asked`: what the checks say, and where that and the goal allow the class to go."""
+    codes: dict[object, tuple[chain.Codes, Mask]] = field(default_factory=dict)
+    """By `chain.asked`: what the node checks say, and where that and the goal allow the class to go."""
     words: dict[object, list[str | None]] = field(default_factory=dict)
-    """By `checks.asked`: why not there, as far as that and the goal go."""
-    refusals: dict[object, Unplaced] = field(default_factory=dict)
+    """By `chain.asked`: why not there, as far as that and the goal go."""
+    refusals: dict[Hashable, Unplaced] = field(default_factory=dict)
     """Since room was taken last."""
 
 
@@ -79,37 +87,41 @@ def place(movers: Sequence[Mover], fleet: Fleet, barred: Mapping[str, str]) -> d
 
 
 def _ask(mover: Mover, ground: _Ground) -> _Ask:
-    fleet, key = ground.fleet, checks.asked(mover.vm_class)
+    fleet, vm_class = ground.fleet, mover.guest.vm_class
+    key = chain.asked(vm_class)
     if key not in ground.codes:
-        codes = checks.static(mover.vm_class, fleet.nodes)
-        ground.codes[key] = codes, _without(codes == checks.FITS, ground.barred, fleet)
+        codes = chain.static(vm_class, fleet.classes)
+        ground.codes[key] = codes, _without(codes <= chain.FITS, ground.barred, fleet)
     codes, mask = ground.codes[key]
-    return _Ask(mover, fleet.vector(dict(mover.vm_class.requests)), codes, _without(mask, mover.barred, fleet))
+    return _Ask(mover, fleet.demand(vm_class), codes, _without(mask, mover.barred, fleet))
 
 
-def _order(ask: _Ask, largest: Amounts) -> tuple[bool, int, float, str]:
-    """Those that keep a target first, so that nobody takes their room; then fewest homes, largest, by UID. `largest` is
-    what a node offers at most of each resource."""
+def _order(ask: _Ask, largest: Amounts) -> tuple[bool, bool, int, float, str]:
+    """Those that keep a target first, so that nobody takes their room; then who needs nobody near before who does;
+    fewest homes, largest, by UID. `largest` is what a node offers at most of each resource."""
     share = float(np.max(ask.demand / largest, initial=0.0))
-    return not ask.mover.kept, int(ask.open.sum()), -share, ask.mover.uid
+    follows = bool(ask.mover.guest.occupant.bonds.near)
+    return not ask.mover.kept, follows, int(ask.open.sum()), -share, ask.mover.uid
 
 
 def _choose(ask: _Ask, ground: _Ground) -> Placed | Unplaced:
-    fleet = ground.fleet
-    spread = fleet.spreading.allowed(ask.mover.uid, ask.mover.vm_class)
-    fitting = ask.open & spread & checks.has_room(ask.demand, fleet)
+    fleet, guest = ground.fleet, ask.mover.guest
+    may = ask.open & chain.moving(guest, fleet)
+    fitting = may & chain.roomy(guest, fleet)
     if not fitting.any():
-        return _refusal(ask, ground, spread)
-    fitting = _without_shunned(fitting, ask.mover, fleet)
+        return _refusal(ask, ground, may)
+    count = int(fitting.sum())
+    fitting = _preferred(fitting, ask, fleet)
     kept = fleet.position.get(ask.mover.kept)
     left = _left(ask.demand, fleet)
     best = kept if kept is not None and fitting[kept] else int(np.argmax(np.where(fitting, left, -np.inf)))
-    fleet.take(best, ask.demand)
-    fleet.spreading.move(ask.mover.uid, fleet.nodes[best].name)
+    after = fleet.neighbours.awaited(guest.occupant, best)
+    fleet.move(guest, best)
     ground.refusals.clear()
-    count = int(fitting.sum())
     what = "the only node that fits" if count == 1 else f"one of {count} nodes that fit"
-    return Placed(fleet.nodes[best].name, f"{what}; {left[best]:.0%} of its scarcest resource stays free")
+    doubt = chain.doubt(guest, fleet, best) if ask.codes[best] < chain.FITS else ""
+    why = f"{what}; {left[best]:.0%} of its scarcest resource stays free"
+    return Placed(fleet.nodes[best].name, why, doubt, tuple(after))
 
 
 def _without(mask: Mask, names: Iterable[str], fleet: Fleet) -> Mask:
@@ -118,14 +130,17 @@ def _without(mask: Mask, names: Iterable[str], fleet: Fleet) -> Mask:
     return rest
 
 
-def _without_shunned(fitting: Mask, mover: Mover, fleet: Fleet) -> Mask:
-    others = _without(fitting, mover.shunned, fleet)
+def _preferred(fitting: Mask, ask: _Ask, fleet: Fleet) -> Mask:
+    """Without the nodes that are taken only if nothing else is left: where it failed, and where nobody knows."""
+    known = fitting & (ask.codes == chain.FITS)
+    fitting = known if known.any() else fitting
+    others = _without(fitting, ask.mover.shunned, fleet)
     return others if others.any() else fitting
 
 
 def _left(demand: Amounts, fleet: Fleet) -> NDArray[np.float64]:
     """float[nodes]: the fraction of its scarcest asked-for resource a node would have left."""
-    asked = (demand > 0) & (demand < np.iinfo(np.int64).max)
+    asked = (demand > 0) & (demand < IMPOSSIBLE)
     if not asked.any():
         return np.ones(len(fleet.nodes))
     rest = (fleet.free[:, asked] - demand[asked]) / np.maximum(fleet.allocatable[:, asked], 1)
@@ -133,49 +148,56 @@ def _left(demand: Amounts, fleet: Fleet) -> NDArray[np.float64]:
     return result
 
 
-def _refusal(ask: _Ask, ground: _Ground, spread: Mask) -> Unplaced:
+def _refusal(ask: _Ask, ground: _Ground, may: Mask) -> Unplaced:
     """Why no node will do. VMs of a class that leave the same node are told the same."""
-    mover = ask.mover
-    counted_on = ground.fleet.spreading.counted_on(mover.uid, mover.vm_class)
-    key = mover.vm_class, frozenset(mover.barred.items()), counted_on
+    key = _alike(ask, ground.fleet)
     if key not in ground.refusals:
-        eligible = bool((ask.open & spread).any())
-        ground.refusals[key] = Unplaced(eligible, _message(ask, ground), _suggestion(ask, eligible))
+        eligible = bool(may.any())
+        ground.refusals[key] = Unplaced(eligible, _message(ask, ground), _suggestion(ask, eligible, ground.fleet))
     return ground.refusals[key]
+
+
+def _alike(ask: _Ask, fleet: Fleet) -> Hashable:
+    guest, barred = ask.mover.guest, frozenset(ask.mover.barred.items())
+    own = bool(guest.handles) or bool(fleet.neighbours.keys(guest.occupant))
+    return guest.vm_class, barred, fleet.spreading.counted_on(guest.occupant), guest.uid if own else ""
 
 
 def _message(ask: _Ask, ground: _Ground) -> str:
     """The reasons counted, in the scheduler's manner."""
-    others = [reason for reason in _why_not(ask, ground) if reason != checks.IS_SOURCE]
-    return f"none of {len(others)} other nodes fits: {checks.summarize(others)}" if others else "no other node exists"
+    others = [reason for reason in _why_not(ask, ground) if reason != reasons.IS_SOURCE]
+    return f"none of {len(others)} other nodes fits: {chain.summarize(others)}" if others else "no other node exists"
 
 
 def _why_not(ask: _Ask, ground: _Ground) -> list[str]:
     """The reason of each node: the first there is."""
     mover, fleet = ask.mover, ground.fleet
-    reasons = _words(mover.vm_class, ground).copy()
+    said = _words(mover.guest, ground).copy()
     for name, reason in mover.barred.items():
         if name in fleet.position:
-            reasons[fleet.position[name]] = reason
-    spread = fleet.spreading.refusals(mover.uid, mover.vm_class)
-    short = checks.shortages(ask.demand, fleet)
-    return [one or two or three for one, two, three in zip(reasons, spread, short, strict=True)]
+            said[fleet.position[name]] = reason
+    others = chain.in_the_way(mover.guest, fleet)
+    short = shortages(ask.demand, fleet)
+    told = [one or two or three for one, two, three in zip(said, others, short, strict=True)]
+    return [chain.verdict(mover.guest, fleet, n).words if each == "has room" else each for n, each in enumerate(told)]
 
 
-def _words(vm_class: VMClass, ground: _Ground) -> list[str | None]:
-    """Why not, as far as the goal and the checks go: the goal has the first word."""
-    key, nodes = checks.asked(vm_class), ground.fleet.nodes
+def _words(guest: Guest, ground: _Ground) -> list[str | None]:
+    """Why not, as far as the goal and the node checks go: the goal has the first word."""
+    key, nodes = chain.asked(guest.vm_class), ground.fleet.nodes
     if key not in ground.words:
-        said = zip(nodes, checks.explanations(vm_class, nodes), strict=True)
+        said = zip(nodes, chain.words(guest.vm_class, ground.fleet.classes), strict=True)
         ground.words[key] = [ground.barred.get(node.name) or words for node, words in said]
     return ground.words[key]
 
 
-def _suggestion(ask: _Ask, eligible: bool) -> str:
+def _suggestion(ask: _Ask, eligible: bool, fleet: Fleet) -> str:
+    """Of the check that refuses most nodes."""
     if eligible:
-        return "free room on a node that can take it, or add a node"
+        return REQUESTS.suggestion
+    codes = ask.codes
     if ask.open.any():
-        return "relax the VM's topologySpreadConstraints, or allow a node in another domain"
-    refusing = ask.codes[ask.codes != checks.FITS]
-    most = int(np.bincount(refusing).argmax()) if refusing.size else checks.FITS
-    return checks.CHECKS[most - 1].suggestion if most else "allow further target nodes"
+        codes = chain.column(ask.mover.guest, fleet)[ask.open]
+    refusing = codes[codes > chain.FITS]
+    most = int(np.bincount(refusing).argmax()) if refusing.size else chain.FITS
+    return chain.CHECKS[most - 1].suggestion if most else "allow further target nodes"

@@ -9,9 +9,14 @@ from drover.api.plan import MigrationPlan
 from drover.facts.index import Index, index
 from drover.facts.kubevirt import VMI
 from drover.facts.snapshot import Snapshot
-from drover.planning import checks, fleet, placement
+from drover.planning import placement, reasons, survey
 from drover.planning.candidates import resolve_nodes
-from drover.planning.vmclass import VMClass, pins_host
+from drover.planning.checks import chain
+from drover.planning.checks.check import Answer, Verdict
+from drover.planning.fleet import Fleet
+from drover.planning.nodeclass import NodeClasses
+from drover.planning.selection import pins_host
+from drover.planning.vmclass import VMClass
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +38,17 @@ class Goal:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """A VM (by VMI UID), the node it is on, the node it is to go to, and why that one."""
+    """A VM (by VMI UID), the node it is on, the node it is to go to, and why that one.
+
+    `doubt`: what nobody can judge of the target. `after`: the VMs (by UID) that have to have arrived first.
+    """
 
     vm: str
     source: str
     target: str
     why: str
+    doubt: str = ""
+    after: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +83,7 @@ def propose(goals: Sequence[Goal], snapshot: Snapshot, taken: Mapping[str, str],
     Goals that move come first and share the fleet; tentative ones see what those leave, each for itself.
     """
     relations = index(snapshot)
-    shared = fleet.build(snapshot, relations, taken)
+    shared = survey.build(snapshot, relations, taken)
     result: dict[str, Proposal] = {}
     for goal in sorted(goals, key=lambda goal: goal.tentative):
         ground = shared.copy() if goal.tentative else shared
@@ -82,35 +92,34 @@ def propose(goals: Sequence[Goal], snapshot: Snapshot, taken: Mapping[str, str],
     return result
 
 
-def _one(goal: Goal, snapshot: Snapshot, relations: Index, ground: fleet.Fleet, before: Proposal | None) -> Proposal:
+def _one(goal: Goal, snapshot: Snapshot, relations: Index, ground: Fleet, before: Proposal | None) -> Proposal:
     barred = barred_for(goal.plan, goal.sources, snapshot, ground.taken)
     kept = {uid: a.target for uid, a in before.assignments.items()} if before is not None else {}
     movers: list[placement.Mover] = []
     refused: dict[str, Refused] = {}
     for vmi in goal.vmis:
-        vm_class = fleet.class_of(vmi, snapshot, relations)
-        if vm_class is None:
+        guest = survey.guest(vmi, snapshot, relations, ground.position)
+        if guest is None:
             refused[vmi.uid] = Refused(
                 vmi.uid, True, "no launcher pod of it runs on its node", "see why it does not run"
             )
             continue
         avoid = goal.avoid.get(vmi.uid, frozenset())
         shunned = goal.shunned.get(vmi.uid, frozenset())
-        barred_here = bars(vmi, relations, avoid)
-        movers.append(placement.Mover(vmi.uid, vm_class, barred_here, kept.get(vmi.uid, ""), shunned))
+        movers.append(placement.Mover(guest, bars(vmi, relations, avoid), kept.get(vmi.uid, ""), shunned))
     sources = {vmi.uid: vmi.node for vmi in goal.vmis}
     assignments: dict[str, Assignment] = {}
-    classes = {mover.uid: mover.vm_class for mover in movers}
+    classes = {mover.uid: mover.guest.vm_class for mover in movers}
     for uid, answer in placement.place(movers, ground, barred).items():
         if isinstance(answer, placement.Placed):
-            assignments[uid] = Assignment(uid, sources[uid], answer.target, answer.why)
+            assignments[uid] = Assignment(uid, sources[uid], answer.target, answer.why, answer.doubt, answer.after)
         else:
             refused[uid] = _refused(uid, answer, classes[uid])
     return Proposal(_hash(goal, barred, snapshot), assignments, refused, nodes_mark(snapshot))
 
 
 def _refused(uid: str, answer: placement.Unplaced, vm_class: VMClass) -> Refused:
-    host = pins_host(vm_class)
+    host = pins_host(vm_class.node_selector)
     if host is not None and not answer.eligible:
         return Refused(
             uid,
@@ -123,9 +132,9 @@ def _refused(uid: str, answer: placement.Unplaced, vm_class: VMClass) -> Refused
 
 def bars(vmi: VMI, relations: Index, avoid: Iterable[str]) -> dict[str, str]:
     """Nodes this VM may not go to: where pods of it are (required anti-affinity to itself), where it was refused."""
-    result = dict.fromkeys(avoid, checks.REJECTED)
-    result |= {pod.node: "still has a pod of it" for pod in relations.pods_of(vmi) if pod.node}
-    result[vmi.node] = checks.IS_SOURCE
+    result = dict.fromkeys(avoid, reasons.REJECTED)
+    result |= {pod.node: reasons.HAS_A_POD for pod in relations.pods_of(vmi) if pod.node}
+    result[vmi.node] = reasons.IS_SOURCE
     return result
 
 
@@ -133,19 +142,19 @@ def barred_for(
     plan: MigrationPlan, sources: frozenset[str], snapshot: Snapshot, taken: Mapping[str, str]
 ) -> dict[str, str]:
     """Nodes no VM of the plan may go to, each with the reason in words."""
-    result = {name: f"{checks.TAKEN} ({by})" for name, by in taken.items()}
+    result = {name: f"{reasons.TAKEN} ({by})" for name, by in taken.items()}
     targets = plan.spec.targets
     if targets is not None and targets.nodes is not None:
         allowed = set(resolve_nodes(targets.nodes, snapshot).names)
-        result |= {n.name: checks.EXCLUDED for n in snapshot.nodes.values() if n.name not in allowed}
+        result |= {n.name: reasons.EXCLUDED for n in snapshot.nodes.values() if n.name not in allowed}
     if targets is not None and targets.exclude is not None:
-        result |= dict.fromkeys(resolve_nodes(targets.exclude, snapshot).names, checks.EXCLUDED)
-    return result | dict.fromkeys(sources, "is to be emptied by this plan")
+        result |= dict.fromkeys(resolve_nodes(targets.exclude, snapshot).names, reasons.EXCLUDED)
+    return result | dict.fromkeys(sources, reasons.TO_BE_EMPTIED)
 
 
 def _hash(goal: Goal, barred: Mapping[str, str], snapshot: Snapshot) -> str:
     spec = goal.plan.spec
-    allowed = sorted(n.name for n in snapshot.nodes.values() if barred.get(n.name) != checks.EXCLUDED)
+    allowed = sorted(n.name for n in snapshot.nodes.values() if barred.get(n.name) != reasons.EXCLUDED)
     goal_parts = spec.model_dump(mode="json", include={"evacuate", "virtual_machines", "targets", "non_migratable"})
     text = json.dumps([goal_parts, sorted(vmi.uid for vmi in goal.vmis), allowed], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -157,29 +166,31 @@ def nodes_mark(snapshot: Snapshot) -> str:
     return hashlib.sha256(repr(nodes).encode()).hexdigest()[:16]
 
 
-def static_homes(vm_class: VMClass, snapshot: Snapshot) -> tuple[str, ...]:
-    """The nodes a VM of the class may go to as far as labels, taints and conditions say."""
-    nodes = sorted(snapshot.nodes.values(), key=lambda node: node.name)
-    codes = checks.static(vm_class, nodes)
-    return tuple(node.name for node, code in zip(nodes, codes, strict=True) if code == checks.FITS)
+def static_homes(vm_class: VMClass, classes: NodeClasses) -> tuple[str, ...]:
+    """The nodes a VM of the class may go to as far as labels, taints, volumes and conditions say."""
+    codes = chain.static(vm_class, classes)
+    return tuple(node.name for node, code in zip(classes.topology.nodes, codes, strict=True) if code <= chain.FITS)
 
 
-def admits(vmi: VMI, node: str, forbidden: Mapping[str, str], snapshot: Snapshot, relations: Index) -> str | None:
-    """Why the VM may not go to this node now, in words that follow "the node", or None if it may. `forbidden` are nodes
-    that are out of the question whatever the checks say, with the reason.
+def judge(vmi: VMI, node: str, forbidden: Mapping[str, str], snapshot: Snapshot, relations: Index) -> Verdict:
+    """May the VM go to this node now? `forbidden` are nodes that are out of the question whatever the checks say, with
+    the reason.
 
     The same checks and the same counting as placement, on a fresh snapshot: asked again before every dispatch.
     """
-    vm_class = fleet.class_of(vmi, snapshot, relations)
-    if vm_class is None:
-        return "cannot be judged: no launcher pod of the VM runs on its node"
-    ground = fleet.build(snapshot, relations, {}, only=node)
-    position = ground.position.get(node)
+    fleet = survey.build(snapshot, relations, {}, only=node)
+    position = fleet.position.get(node)
+    guest = survey.guest(vmi, snapshot, relations, fleet.position)
+    if guest is None:
+        return Verdict(Answer.NO, words="cannot be judged: no launcher pod of the VM runs on its node")
     if position is None:
-        return "does not exist"
-    refusal = forbidden.get(node) or checks.explain(vm_class, ground.nodes[position])
-    refusal = refusal or ground.spreading.refuses(vmi.uid, vm_class, node)
-    if refusal is not None:
-        return refusal
-    row = ground.vector(dict(vm_class.requests))
-    return None if checks.has_room(row, ground)[position] else checks.shortage(row, ground, position)
+        return Verdict(Answer.NO, words="does not exist")
+    if node in forbidden:
+        return Verdict(Answer.NO, words=forbidden[node])
+    return chain.verdict(guest, fleet, position)
+
+
+def admits(vmi: VMI, node: str, forbidden: Mapping[str, str], snapshot: Snapshot, relations: Index) -> str | None:
+    """Why the VM may not go to this node now, in words that follow "the node", or None if it may or nobody knows."""
+    verdict = judge(vmi, node, forbidden, snapshot, relations)
+    return verdict.words if verdict.answer == Answer.NO else None

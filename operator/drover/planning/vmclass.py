@@ -2,29 +2,27 @@
 
 The target pod is rendered by the code that rendered the running launcher pod (kubevirt
 pkg/virt-controller/services/template.go), so the running pod's spec is the truth to start from; what differs for a
-target is applied here (nodeselectorrenderer.go, and template.go for migrations).
+target is applied in `planning.selection` and here.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from drover.facts.kubevirt import HOSTNAME, VMI
+from drover.facts.kubevirt import VMI
 from drover.facts.node import Node
-from drover.facts.pod import Pod, SpreadConstraint
+from drover.facts.pod import HostPort, Pod
+from drover.facts.podspec import SpreadConstraint
 from drover.facts.quantity import Resources, units
+from drover.facts.requests import asked
 from drover.facts.selector import LabelSelector, NodeSelectorTerm, Requirement, Toleration
+from drover.planning import selection
+from drover.planning.volumes import NO_VOLUMES, Volumes
 
 GUEST_MEMORY = "guest memory"
 """A resource of our own: guest memory plus overhead against allocatable memory, whatever was requested. Overcommitted
 requests end in OOM kills."""
 
-_MIGRATION_MODEL = "cpu-model-migration.node.kubevirt.io/"
-_HOST_MODEL = "host-model-cpu.node.kubevirt.io/"
-_HOST_FEATURES = "host-model-required-features.node.kubevirt.io/"
-_CPU_FEATURE = "cpu-feature.node.kubevirt.io/"
-_CPU_VENDOR = "cpu-vendor.node.kubevirt.io/"
-_MACHINE = "machine-type.node.kubevirt.io/"
-_ARCH = "kubernetes.io/arch"
+DEFAULT_SCHEDULER = "default-scheduler"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,47 +38,72 @@ class Spread:
     honors_taints: bool
     matches_itself: bool
 
-    def counts(self, labels: Mapping[str, str]) -> bool:
-        """Whether a pod with these labels, in this namespace, is one of those to be spread."""
-        return all(requirement.matches(labels) for requirement in self.selector)
-
 
 @dataclass(frozen=True, slots=True)
 class VMClass:
     """The demands, hashable so that equal VMs fall together.
 
-    `requests` in the units of `facts.quantity`, sorted by name, GUEST_MEMORY among them.
+    `requests` in the units of `facts.quantity`, sorted by name, GUEST_MEMORY among them. `former` are labels that its
+    running pod selects for a reason nobody knows any more. `beyond` is what we do not model of it, in words that follow
+    "a VM that".
     """
 
     requests: tuple[tuple[str, int], ...]
     node_selector: tuple[tuple[str, str], ...]
-    affinity: tuple[NodeSelectorTerm, ...]
+    affinity: tuple[NodeSelectorTerm, ...] | None
+    """The terms, one of which must match; None if there are none to match."""
     tolerations: tuple[Toleration, ...]
     spread: tuple[Spread, ...] = ()
+    former: tuple[tuple[str, str], ...] = ()
+    ports: tuple[HostPort, ...] = ()
+    volumes: Volumes = NO_VOLUMES
+    beyond: tuple[str, ...] = ()
 
     @property
     def label_keys(self) -> frozenset[str]:
-        """The node labels its placement depends on."""
-        terms = {r.key for term in self.affinity for r in term.match_expressions}
-        return frozenset(terms | {key for key, _ in self.node_selector})
+        """The node labels that the checks of one node look at."""
+        terms = {r.key for term in (*(self.affinity or ()), *self.volumes.terms) for r in term.match_expressions}
+        selected = {key for key, _ in (*self.node_selector, *self.former)}
+        return frozenset(terms | selected | self.volumes.label_keys)
 
     @property
     def fields(self) -> bool:
-        """Whether it also depends on the node's name (matchFields)."""
-        return any(term.match_fields for term in self.affinity)
+        """Whether they also look at the node's name (matchFields)."""
+        return any(term.match_fields for term in (*(self.affinity or ()), *self.volumes.terms))
 
 
-def classify(vmi: VMI, pod: Pod, source: Node | None, cluster_selectors: Mapping[str, str]) -> VMClass:
-    """The class of a VM: `pod` is the one its guest runs in, `source` the node that pod is on."""
-    affinity = pod.spec.affinity.node_affinity if pod.spec.affinity else None
-    terms = affinity.required.node_selector_terms if affinity and affinity.required else ()
+def classify(
+    vmi: VMI,
+    pod: Pod,
+    source: Node | None,
+    cluster_selectors: Mapping[str, str],
+    *,
+    added: Mapping[str, str] | None = None,
+    volumes: Volumes = NO_VOLUMES,
+) -> VMClass:
+    """The class of a VM: `pod` is the one its guest runs in, `source` the node that pod is on, `added` the selector of
+    the migration that made the pod, if one did and it is known."""
+    selector, former = selection.node_selector(vmi, pod, source, cluster_selectors, added)
     return VMClass(
-        requests=tuple(sorted(demand(vmi, pod).items())),
-        node_selector=tuple(sorted(_node_selector(vmi, pod, source, cluster_selectors).items())),
-        affinity=terms,
-        tolerations=pod.spec.tolerations,
+        requests=tuple(sorted(target_demand(vmi, pod).items())),
+        node_selector=tuple(sorted(selector.items())),
+        affinity=selection.node_terms(vmi, pod),
+        tolerations=selection.tolerations(vmi, pod),
         spread=_spread(pod),
+        former=tuple(sorted(former.items())),
+        ports=pod.ports(),
+        volumes=volumes,
+        beyond=_beyond(pod),
     )
+
+
+def _beyond(pod: Pod) -> tuple[str, ...]:
+    said = []
+    if pod.spec.resource_claims:
+        said.append("claims devices that only the scheduler can allocate (DRA)")
+    if pod.spec.scheduler_name != DEFAULT_SCHEDULER:
+        said.append(f"has a scheduler of its own ({pod.spec.scheduler_name})")
+    return tuple(said)
 
 
 def _spread(pod: Pod) -> tuple[Spread, ...]:
@@ -108,13 +131,26 @@ def _forbidding(constraint: SpreadConstraint, pod: Pod) -> Spread:
 
 
 def demand(vmi: VMI | None, pod: Pod) -> Resources:
-    """What the target pod will request, and the guest's memory with its overhead (at least the request).
+    """What a pod holds where it is, and the memory of its guest with its overhead (at least the request)."""
+    return _with_guest(vmi, pod, pod.requests())
 
-    A guest on huge pages is no ordinary memory: the kubelet takes those pages off what it offers as memory.
-    """
-    requests = pod.requests()
-    pages = sum(amount for name, amount in requests.items() if name.startswith("hugepages-"))
-    guest = max(0, vmi.guest_memory() - pages) + _overhead(vmi, pod) if vmi is not None else 0
+
+def target_demand(vmi: VMI, pod: Pod) -> Resources:
+    """What the target pod will request; more memory than the running pod, if more has been plugged in since."""
+    wanted = asked(pod.spec)
+    plugged, overhead = vmi.memory_being_plugged(), _overhead(vmi, pod)
+    if plugged and overhead and not _pages(wanted):
+        wanted["memory"] = max(wanted.get("memory", 0), plugged + overhead)
+    return _with_guest(vmi, pod, wanted)
+
+
+def _pages(requests: Resources) -> int:
+    return sum(amount for name, amount in requests.items() if name.startswith("hugepages-"))
+
+
+def _with_guest(vmi: VMI | None, pod: Pod, requests: Resources) -> Resources:
+    """A guest on huge pages is no ordinary memory: the kubelet takes those pages off what it offers as memory."""
+    guest = max(0, vmi.guest_memory() - _pages(requests)) + _overhead(vmi, pod) if vmi is not None else 0
     return {**requests, GUEST_MEMORY: max(guest, requests.get("memory", 0))}
 
 
@@ -126,49 +162,3 @@ def _overhead(vmi: VMI, pod: Pod) -> int:
     except ValueError:
         # An annotation, and so anybody's: the request still counts.
         return 0
-
-
-def _node_selector(vmi: VMI, pod: Pod, source: Node | None, cluster: Mapping[str, str]) -> dict[str, str]:
-    """KubeVirt's own keys as on the running pod, the VM's as they are now, the migration's from the source node.
-
-    A running pod that was itself a migration's target carries that migration's addedNodeSelector: it is not repeated.
-    """
-    selector = {key: value for key, value in pod.spec.node_selector.items() if _is_kubevirts(key)}
-    selector |= _machine_type(vmi, selector)
-    if source is not None:
-        selector |= _cpu(vmi, selector, source)
-    return {**selector, **cluster, **vmi.spec.node_selector}
-
-
-def _is_kubevirts(key: str) -> bool:
-    domain = key.split("/", 1)[0]
-    return key == _ARCH or domain == "kubevirt.io" or domain.endswith(".kubevirt.io")
-
-
-def _machine_type(vmi: VMI, selector: dict[str, str]) -> dict[str, str]:
-    """A target must offer the machine type the guest got, not the alias its first pod asked for."""
-    machine = vmi.status.machine.type if vmi.status.machine else ""
-    if not machine:
-        return {}
-    for key in [key for key in selector if key.startswith(_MACHINE)]:
-        del selector[key]
-    return {_MACHINE + machine: "true"}
-
-
-def _cpu(vmi: VMI, selector: Mapping[str, str], source: Node) -> dict[str, str]:
-    """A host-model guest keeps the model and features of the node it first ran on, and every guest its CPU vendor."""
-    added: dict[str, str] = {}
-    if vmi.host_model and not any(key.startswith(_MIGRATION_MODEL) for key in selector):
-        for key in source.labels:
-            if key.startswith(_HOST_MODEL):
-                added[_MIGRATION_MODEL + key.removeprefix(_HOST_MODEL)] = "true"
-            elif key.startswith(_HOST_FEATURES):
-                added[_CPU_FEATURE + key.removeprefix(_HOST_FEATURES)] = "true"
-    if not any(key.startswith(_CPU_VENDOR) for key in selector):
-        added |= {key: "true" for key in source.labels if key.startswith(_CPU_VENDOR)}
-    return added
-
-
-def pins_host(vm_class: VMClass) -> str | None:
-    """The hostname the VM's own selector names, if it does: then no other node can ever take it."""
-    return dict(vm_class.node_selector).get(HOSTNAME)

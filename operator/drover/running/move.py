@@ -11,8 +11,8 @@ from drover.api.shared import Step, Steps, Switchover, Waiting
 from drover.facts.index import Index
 from drover.facts.kubevirt import VMIM, MigrationState
 from drover.facts.snapshot import Snapshot
-from drover.planning.fleet import towards
 from drover.planning.proposal import Assignment
+from drover.planning.survey import towards
 from drover.running.views import Case, View
 
 

@@ -6,8 +6,10 @@ from datetime import datetime
 
 from drover.facts.index import Index
 from drover.facts.snapshot import Snapshot
-from drover.planning.fleet import class_of
+from drover.planning.nodeclass import NodeClasses
 from drover.planning.proposal import nodes_mark, static_homes
+from drover.planning.survey import class_of
+from drover.planning.topology import Topology
 from drover.planning.vmclass import VMClass
 from drover.running.actions import ObjectRef
 from drover.running.names import digest
@@ -29,6 +31,7 @@ class Round:
     wake: list[datetime] = field(default_factory=list)
     _nodes_mark: str = ""
     _fingerprints: dict[VMClass | None, str] = field(default_factory=dict)
+    _classes: NodeClasses | None = None
 
     def past(self, limit: datetime) -> bool:
         """Whether a moment is behind us; if not, there is a round when it is."""
@@ -50,6 +53,12 @@ class Round:
         vm_class = class_of(case.vmi, self.snapshot, self.index)
         known = self._fingerprints.get(vm_class)
         if known is None:
-            homes = static_homes(vm_class, self.snapshot) if vm_class is not None else ()
+            homes = static_homes(vm_class, self._node_classes()) if vm_class is not None else ()
             known = self._fingerprints[vm_class] = digest(vm_class, homes)
         return known
+
+    def _node_classes(self) -> NodeClasses:
+        if self._classes is None:
+            nodes = tuple(sorted(self.snapshot.nodes.values(), key=lambda node: node.name))
+            self._classes = NodeClasses(Topology(nodes))
+        return self._classes

@@ -13,10 +13,14 @@ from drover.api.plan import MigrationPlan
 from drover.api.report import MigrationReport
 from drover.api.shared import GROUP, VERSION, ObjectMeta
 from drover.facts.kubevirt import CRD, VMI, VMIM, KubeVirt
+from drover.facts.namespace import Namespace, PodDisruptionBudget, ResourceQuota
 from drover.facts.node import Node
 from drover.facts.pod import Pod
-from drover.facts.wire import Key, same_facts
+from drover.facts.storage import CSINode, PersistentVolume, PersistentVolumeClaim, VolumeAttachment
+from drover.facts.wire import Key, Object, same_facts
 
+CORE = "/api/v1"
+STORAGE = "/apis/storage.k8s.io/v1"
 KUBEVIRT = "/apis/kubevirt.io/v1"
 OURS = f"/apis/{GROUP}/{VERSION}"
 VMIM_CRD = "virtualmachineinstancemigrations.kubevirt.io"
@@ -54,6 +58,7 @@ class Stub(msgspec.Struct, frozen=True):
 
 
 T = TypeVar("T", bound=Thing)
+P = TypeVar("P", bound=Object)
 What = TypeVar("What", covariant=True)
 G = TypeVar("G", MigrationPlan, NodeMaintenance)
 Ours = MigrationPlan | NodeMaintenance | MigrationReport
@@ -171,68 +176,68 @@ def _lenient(model: type[G]) -> Callable[[bytes], G]:
     return read
 
 
-NODES = Resource(
-    "nodes",
-    "/api/v1",
-    "nodes",
-    "Node",
-    read=msgspec.json.Decoder(Node).decode,
-    read_event=msgspec.json.Decoder(Event[Node]).decode,
-    same=same_facts,
-)
-PODS = Resource(
+def _projected(
+    name: str,
+    base: str,
+    plural: str,
+    projection: type[P],
+    *,
+    kind: str = "",
+    namespaced: bool = False,
+    params: Mapping[str, str] | None = None,
+    wanted: Callable[[P], bool] = lambda _: True,
+) -> Resource[P]:
+    """A resource whose objects are projected while they are decoded."""
+    return Resource(
+        name,
+        base,
+        plural,
+        kind or projection.__name__,
+        read=msgspec.json.Decoder(projection).decode,
+        read_event=msgspec.json.Decoder(Event[projection]).decode,  # type: ignore[valid-type]  # only known when called
+        same=same_facts,
+        namespaced=namespaced,
+        params=params or {},
+        wanted=wanted,
+    )
+
+
+NODES = _projected("nodes", CORE, "nodes", Node)
+PODS = _projected(
     "pods",
-    "/api/v1",
+    CORE,
     "pods",
-    "Pod",
-    read=msgspec.json.Decoder(Pod).decode,
-    read_event=msgspec.json.Decoder(Event[Pod]).decode,
-    same=same_facts,
+    Pod,
     namespaced=True,
     params={"fieldSelector": "status.phase!=Succeeded,status.phase!=Failed"},
     wanted=lambda pod: not pod.terminal,
 )
-VMIS = Resource(
-    "vmis",
-    KUBEVIRT,
-    "virtualmachineinstances",
-    "VirtualMachineInstance",
-    read=msgspec.json.Decoder(VMI).decode,
-    read_event=msgspec.json.Decoder(Event[VMI]).decode,
-    same=same_facts,
-    namespaced=True,
-)
-VMIMS = Resource(
+VMIS = _projected("vmis", KUBEVIRT, "virtualmachineinstances", VMI, kind="VirtualMachineInstance", namespaced=True)
+VMIMS = _projected(
     "vmims",
     KUBEVIRT,
     "virtualmachineinstancemigrations",
-    "VirtualMachineInstanceMigration",
-    read=msgspec.json.Decoder(VMIM).decode,
-    read_event=msgspec.json.Decoder(Event[VMIM]).decode,
-    same=same_facts,
+    VMIM,
+    kind="VirtualMachineInstanceMigration",
     namespaced=True,
 )
-KUBEVIRTS = Resource(
-    "kubevirts",
-    KUBEVIRT,
-    "kubevirts",
-    "KubeVirt",
-    read=msgspec.json.Decoder(KubeVirt).decode,
-    read_event=msgspec.json.Decoder(Event[KubeVirt]).decode,
-    same=same_facts,
-    namespaced=True,
-)
-CRDS = Resource(
+KUBEVIRTS = _projected("kubevirts", KUBEVIRT, "kubevirts", KubeVirt, namespaced=True)
+CRDS = _projected(
     "crds",
     "/apis/apiextensions.k8s.io/v1",
     "customresourcedefinitions",
-    "CustomResourceDefinition",
-    read=msgspec.json.Decoder(CRD).decode,
-    read_event=msgspec.json.Decoder(Event[CRD]).decode,
-    same=same_facts,
+    CRD,
+    kind="CustomResourceDefinition",
     params={"fieldSelector": f"metadata.name={VMIM_CRD}"},
     wanted=lambda crd: crd.metadata.name == VMIM_CRD,
 )
+NAMESPACES = _projected("namespaces", CORE, "namespaces", Namespace)
+QUOTAS = _projected("quotas", CORE, "resourcequotas", ResourceQuota, namespaced=True)
+BUDGETS = _projected("budgets", "/apis/policy/v1", "poddisruptionbudgets", PodDisruptionBudget, namespaced=True)
+PVCS = _projected("pvcs", CORE, "persistentvolumeclaims", PersistentVolumeClaim, namespaced=True)
+PVS = _projected("pvs", CORE, "persistentvolumes", PersistentVolume)
+CSINODES = _projected("csinodes", STORAGE, "csinodes", CSINode)
+ATTACHMENTS = _projected("attachments", STORAGE, "volumeattachments", VolumeAttachment)
 PLANS = Resource("plans", OURS, "migrationplans", "MigrationPlan", read=_lenient(MigrationPlan), same=same_goal)
 MAINTENANCES = Resource(
     "maintenances",
@@ -245,4 +250,20 @@ MAINTENANCES = Resource(
 REPORTS = Resource(
     "reports", OURS, "migrationreports", "MigrationReport", read=MigrationReport.model_validate_json, same=same_report
 )
-ALL: tuple[Resource[Any], ...] = (NODES, PODS, VMIS, VMIMS, KUBEVIRTS, CRDS, PLANS, MAINTENANCES, REPORTS)
+CLUSTER: tuple[Resource[Any], ...] = (
+    NODES,
+    PODS,
+    VMIS,
+    VMIMS,
+    KUBEVIRTS,
+    CRDS,
+    NAMESPACES,
+    QUOTAS,
+    BUDGETS,
+    PVCS,
+    PVS,
+    CSINODES,
+    ATTACHMENTS,
+)
+"""What is not ours."""
+ALL: tuple[Resource[Any], ...] = (*CLUSTER, PLANS, MAINTENANCES, REPORTS)

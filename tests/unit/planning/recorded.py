@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from drover.facts.kubevirt import VMI, KubeVirt
+from drover.facts.namespace import Namespace
 from drover.facts.node import Node
 from drover.facts.pod import Pod
 from drover.facts.snapshot import Snapshot
@@ -33,7 +34,8 @@ class _File(msgspec.Struct, frozen=True):
     nodes: list[Node]
     pods: list[Pod]
     vmis: list[VMI]
-    kubevirt: list[KubeVirt]
+    kubevirts: list[KubeVirt]
+    namespaces: list[Namespace]
     verdicts: list[Verdict]
 
 
@@ -53,6 +55,7 @@ def recording(name: str) -> Recording:
         nodes={key_of(each): each for each in read.nodes},
         pods={key_of(each): each for each in read.pods},
         vmis={key_of(each): each for each in read.vmis},
-        kubevirts={key_of(each): each for each in read.kubevirt},
+        kubevirts={key_of(each): each for each in read.kubevirts},
+        namespaces={key_of(each): each for each in read.namespaces},
     )
     return Recording(snapshot, {vmi.metadata.name: vmi for vmi in read.vmis}, read.verdicts)

@@ -5,7 +5,11 @@ from functools import cached_property
 
 from drover.facts.index import Index, index
 from drover.facts.snapshot import Snapshot
-from drover.planning import fleet, placement, proposal
+from drover.planning import placement, proposal, survey
+from drover.planning.checks import chain
+from drover.planning.checks.check import Verdict
+from drover.planning.fleet import Fleet
+from drover.planning.guest import Guest
 from drover.planning.placement import Mover, Placed, Unplaced
 from drover.planning.proposal import Goal, Proposal
 from drover.planning.vmclass import VMClass
@@ -24,8 +28,18 @@ class Scene:
     def relations(self) -> Index:
         return index(self.snapshot)
 
-    def fleet(self, **taken: str) -> fleet.Fleet:
-        return fleet.build(self.snapshot, self.relations, taken)
+    def fleet(self, **taken: str) -> Fleet:
+        return survey.build(self.snapshot, self.relations, taken)
+
+    def guest(self, vmi: VMIBuilder, ground: Fleet | None = None) -> Guest:
+        found = survey.guest(vmi.build(), self.snapshot, self.relations, (ground or self.fleet()).position)
+        assert found is not None
+        return found
+
+    def verdict(self, vmi: VMIBuilder, node: str) -> Verdict:
+        """What all checks say of it, whatever else is in the way."""
+        ground = self.fleet()
+        return chain.verdict(self.guest(vmi, ground), ground, ground.position[node])
 
     def free(self, node: str, resource: str) -> int:
         """What is free on a node, in our units."""
@@ -33,9 +47,7 @@ class Scene:
         return int(ground.free[ground.position[node], ground.resources.index(resource)])
 
     def vm_class(self, vmi: VMIBuilder) -> VMClass:
-        found = fleet.class_of(vmi.build(), self.snapshot, self.relations)
-        assert found is not None
-        return found
+        return self.guest(vmi).vm_class
 
     def selector(self, vmi: VMIBuilder) -> dict[str, str]:
         """The node selector its target pod will have."""
@@ -43,7 +55,7 @@ class Scene:
 
     def mover(self, vmi: VMIBuilder, kept: str = "", shunned: tuple[str, ...] = ()) -> Mover:
         bars = proposal.bars(vmi.build(), self.relations, ())
-        return Mover(vmi.uid, self.vm_class(vmi), bars, kept, frozenset(shunned))
+        return Mover(self.guest(vmi), bars, kept, frozenset(shunned))
 
     def place(self, *movers: Mover, barred: dict[str, str] | None = None) -> dict[str, Placed | Unplaced]:
         return placement.place(movers, self.fleet(), barred or {})

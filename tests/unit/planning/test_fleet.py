@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from drover.planning import fleet
+from drover.planning import survey
 from drover.planning.vmclass import GUEST_MEMORY
 from tests.builders import OVERHEAD, VMIBuilder, VMIMBuilder, a_node, a_plan, a_pod, a_vmi, a_vmim
 from tests.unit.planning.scene import Part, a_scene
@@ -118,9 +118,11 @@ def test_a_copy_is_filled_by_itself() -> None:
 def test_one_node_is_counted_like_all() -> None:
     vmi, vmim = moving()
     scene = a_scene(*NODES, vmi, vmim, a_pod("plain").on("n2").container({"cpu": "1"}))
-    alone = fleet.build(scene.snapshot, scene.relations, {}, only="n2")
+    alone = survey.build(scene.snapshot, scene.relations, {}, only="n2")
     whole = scene.fleet()
-    assert (alone.free[0] == whole.free[whole.position["n2"]]).all()
+    at = whole.position["n2"]
+    assert (alone.free[at] == whole.free[at]).all()
+    assert not alone.free[whole.position["n1"]].any(), "nobody asked about the others"
 
 
 def test_a_cluster_without_nodes() -> None:
@@ -142,7 +144,7 @@ def test_where_a_migration_goes(change: Callable[[VMIBuilder, VMIMBuilder], obje
     vmi, vmim = moving()
     change(vmi, vmim)
     scene = a_scene(*NODES, vmi, vmim)
-    assert fleet.towards(vmim.build(), scene.snapshot, scene.relations) == node
+    assert survey.towards(vmim.build(), scene.snapshot, scene.relations) == node
 
 
 @pytest.mark.parametrize("resource", ["memory", "cpu"])

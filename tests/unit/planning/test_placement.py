@@ -86,7 +86,7 @@ def test_a_refusal_counts_the_reasons() -> None:
     scene = a_scene(a_node("n1"), a_node("n2").cordoned(), a_node("n3").cordoned(), small("n4", "1Gi"), WEB)
     answer = refusal(scene, WEB)
     assert answer.eligible
-    assert answer.message == "none of 3 other nodes fits: 2× is cordoned, 1× lacks 3.2 GiB of guest memory"
+    assert answer.message == "none of 3 other nodes fits: 2× is cordoned, 1× lacks 3.2 GiB of memory"
     assert answer.suggestion == "free room on a node that can take it, or add a node"
 
 
@@ -116,7 +116,7 @@ def test_each_is_told_what_is_short_when_its_turn_comes() -> None:
     answers = scene.place(scene.mover(first, kept="n2"), scene.mover(other, kept="n2"), scene.mover(last))
     assert targets(answers) == {"first": "-", "other": "n2", "last": "-"}
     found = [cast(Unplaced, answers[vmi.uid]).message for vmi in (first, last)]
-    assert found == [f"none of 1 other nodes fits: 1× lacks {short} GiB of guest memory" for short in ("1.2", "3.5")]
+    assert found == [f"none of 1 other nodes fits: 1× lacks {short} GiB of memory" for short in ("1.2", "3.5")]
 
 
 def test_each_is_told_what_it_lacks_itself() -> None:
@@ -124,7 +124,7 @@ def test_each_is_told_what_it_lacks_itself() -> None:
     scene = a_scene(a_node("n1"), small("n2", "1Gi"), WEB, larger)
     answers = scene.place(scene.mover(WEB), scene.mover(larger))
     found = [cast(Unplaced, answers[vmi.uid]).message for vmi in (WEB, larger)]
-    assert found == [f"none of 1 other nodes fits: 1× lacks {short} GiB of guest memory" for short in ("3.2", "5.2")]
+    assert found == [f"none of 1 other nodes fits: 1× lacks {short} GiB of memory" for short in ("3.2", "5.2")]
 
 
 def test_each_is_told_of_the_spread_where_it_counts() -> None:
@@ -134,6 +134,6 @@ def test_each_is_told_of_the_spread_where_it_counts() -> None:
         vmi.pod.labelled(app="db").spreads("zone", {"app": "db"}, 1)
     scene = a_scene(*(small(f"{zone}1", "1Gi").labelled(zone=zone) for zone in "abc"), *vms)
     ground = scene.fleet()
-    ground.spreading.move(vms[1].uid, "b1")
+    ground.spreading.move(vms[1].uid, ground.position["b1"])
     answers = placement.place([scene.mover(vmi) for vmi in vms], ground, {})
     assert ["would break" in cast(Unplaced, answers[vmi.uid]).message for vmi in vms] == [True, False]

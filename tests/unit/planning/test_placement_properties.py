@@ -1,13 +1,21 @@
 """Whatever the fleet: a placement overfills no node, breaks no check, and refuses only where there is no room."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from drover.facts.kubevirt import VMI
-from drover.planning import checks, fleet, placement
+from drover.planning import placement, reasons
+from drover.planning.checks import chain
+from drover.planning.checks.check import Answer
+from drover.planning.fleet import Fleet
+from drover.planning.guest import Guest
+from drover.planning.population import Population
 from drover.planning.proposal import Goal, bars, propose
-from drover.planning.spread import Occupant, Spreading
-from drover.planning.vmclass import GUEST_MEMORY, VMClass
+from drover.planning.spread import Spreading
+from drover.planning.survey import guest as a_guest
+from drover.planning.vmclass import GUEST_MEMORY
 from tests.builders import OVERHEAD, NodeBuilder, PodBuilder, VMIBuilder, a_node, a_plan, a_pod, a_vmi
 from tests.unit.planning.scene import Scene, a_scene
 
@@ -83,8 +91,8 @@ def asked(scene: Scene, vmi: VMI) -> dict[str, int]:
     return {**requests, GUEST_MEMORY: max(vmi.guest_memory() + OVERHEAD, requests["memory"])}
 
 
-def class_of(scene: Scene, vmi: VMI) -> VMClass:
-    found = fleet.class_of(vmi, scene.snapshot, scene.relations)
+def guest(scene: Scene, vmi: VMI, ground: Fleet) -> Guest:
+    found = a_guest(vmi, scene.snapshot, scene.relations, ground.position)
     assert found is not None
     return found
 
@@ -104,7 +112,7 @@ def test_no_node_is_overfilled(scene: Scene) -> None:
 
 @given(scenes())
 def test_no_target_is_one_a_check_refuses_nor_one_to_be_emptied(scene: Scene) -> None:
-    both = goals(scene)
+    both, ground = goals(scene), scene.fleet()
     found = propose(both, scene.snapshot, {}, {})
     for goal in both:
         proposal = found[goal.plan.uid]
@@ -112,7 +120,7 @@ def test_no_target_is_one_a_check_refuses_nor_one_to_be_emptied(scene: Scene) ->
         for uid, assignment in proposal.assignments.items():
             vmi, node = scene.relations.vmis_by_uid[uid], scene.snapshot.node(assignment.target)
             assert node is not None
-            assert checks.explain(class_of(scene, vmi), node) is None
+            assert chain.static(guest(scene, vmi, ground).vm_class, ground.classes)[ground.position[node.name]] <= 0
             assert node.name not in {vmi.node, *goal.sources}
 
 
@@ -120,80 +128,77 @@ def test_no_target_is_one_a_check_refuses_nor_one_to_be_emptied(scene: Scene) ->
 def test_each_choice_is_one_of_the_nodes_that_would_do_and_a_refusal_means_none(scene: Scene) -> None:
     """Asked node by node at the moment of the choice."""
     ground = scene.fleet()
-    for uid, vmi in sorted(scene.relations.vmis_by_uid.items()):
-        vm_class = class_of(scene, vmi)
-        need = asked(scene, vmi)
+    for _, vmi in sorted(scene.relations.vmis_by_uid.items()):
+        mine, need = guest(scene, vmi, ground), asked(scene, vmi)
         good = {
             node.name
             for n, node in enumerate(ground.nodes)
             if node.name != vmi.node
-            and checks.explain(vm_class, node) is None
-            and ground.spreading.refuses(uid, vm_class, node.name) is None
+            and chain.verdict(mine, ground, n).answer != Answer.NO
             and all(
                 need.get(name, 0) <= max(0, free) for name, free in zip(ground.resources, ground.free[n], strict=True)
             )
         }
-        answer = placement.place([placement.Mover(uid, vm_class, bars(vmi, scene.relations, ()))], ground, {})[uid]
+        answer = placement.place([placement.Mover(mine, bars(vmi, scene.relations, ()))], ground, {})[vmi.uid]
         assert answer.target in good if isinstance(answer, placement.Placed) else not good
+
+
+@given(scenes())
+def test_all_nodes_at_once_are_told_what_each_is_told(scene: Scene) -> None:
+    ground = scene.fleet()
+    for vmi in scene.relations.vmis_by_uid.values():
+        mine = guest(scene, vmi, ground)
+        codes = chain.column(mine, ground).tolist()
+        for n, code in enumerate(codes):
+            said = chain.verdict(mine, ground, n)
+            assert said.check == (chain.CHECKS[abs(code) - 1].name if code else "")
+            assert (said.answer == Answer.NO) is (code > 0)
 
 
 @given(scenes())
 def test_counting_on_and_counting_anew_agree_on_spread(scene: Scene) -> None:
     ground = scene.fleet()
-    vmis = scene.relations.vmis_by_uid
-    movers = [placement.Mover(u, class_of(scene, v), bars(v, scene.relations, ())) for u, v in vmis.items()]
-    placed = placement.place(movers, ground, {})
+    everybody = movers(scene, ground)
+    placed = placement.place(everybody, ground, {})
     where = {uid: answer.target for uid, answer in placed.items() if isinstance(answer, placement.Placed)}
-    settled = {
-        namespace: {uid: Occupant(each.labels, where.get(uid, each.node)) for uid, each in members.items()}
-        for namespace, members in fleet.occupants(scene.snapshot, scene.relations).items()
-    }
-    anew = Spreading(ground.nodes, lambda: settled)
-    for mover in movers:
-        assert (ground.spreading.allowed(mover.uid, mover.vm_class) == anew.allowed(mover.uid, mover.vm_class)).all()
+    settled = [
+        replace(each, home=ground.position[where[each.uid]] if each.uid in where else each.home)
+        for each in ground.spreading.population.occupants
+    ]
+    anew = Spreading(ground.spreading.topology, Population(settled))
+    for mover in everybody:
+        occupant, vm_class = mover.guest.occupant, mover.guest.vm_class
+        assert (ground.spreading.allowed(occupant, vm_class) == anew.allowed(occupant, vm_class)).all()
 
 
-def movers(scene: Scene) -> list[placement.Mover]:
-    vmis = scene.relations.vmis_by_uid
-    return [placement.Mover(u, class_of(scene, v), bars(v, scene.relations, ())) for u, v in vmis.items()]
+def movers(scene: Scene, ground: Fleet) -> list[placement.Mover]:
+    vmis = scene.relations.vmis_by_uid.values()
+    return [placement.Mover(guest(scene, vmi, ground), bars(vmi, scene.relations, ())) for vmi in vmis]
 
 
-def why_not(mover: placement.Mover, ground: fleet.Fleet, node: str, barred: dict[str, str]) -> str:
-    """Told node by node, as `admits` does at dispatch."""
-    position = ground.position[node]
-    return (
-        mover.barred.get(node)
-        or barred.get(node)
-        or checks.explain(mover.vm_class, ground.nodes[position])
-        or ground.spreading.refuses(mover.uid, mover.vm_class, node)
-        or checks.shortage(ground.vector(dict(mover.vm_class.requests)), ground, position)
-    )
+def why_not(mover: placement.Mover, ground: Fleet, node: str, barred: dict[str, str]) -> str:
+    """Told node by node: the goal has the first word, and what is short the last."""
+    n, mine = ground.position[node], mover.guest
+    said = chain.verdict(mine, ground, n)
+    static = chain.words(mine.vm_class, ground.classes)[n]
+    others = ground.neighbours.refuses(mine.occupant, n) or ground.spreading.refuses(mine.occupant, mine.vm_class, n)
+    return mover.barred.get(node) or barred.get(node) or static or others or said.words
 
 
 @given(scenes(), st.dictionaries(st.sampled_from(["n1", "n2", "n9"]), st.sampled_from(["is barred", "is taken"])))
 def test_a_refusal_says_what_each_node_would_say(scene: Scene, barred: dict[str, str]) -> None:
     """At the moment of the choice, although movers that ask the same get the same answer."""
     ground, twin = scene.fleet(), scene.fleet()
-    asked_for = {mover.uid: mover for mover in movers(scene)}
+    asked_for = {mover.uid: mover for mover in movers(scene, ground)}
     for uid, answer in placement.place(list(asked_for.values()), ground, barred).items():
         mover = asked_for[uid]
         if isinstance(answer, placement.Placed):
-            twin.take(twin.position[answer.target], twin.vector(dict(mover.vm_class.requests)))
-            twin.spreading.move(uid, answer.target)
+            twin.move(mover.guest, twin.position[answer.target])
             continue
-        reasons = [why_not(mover, twin, node.name, barred) for node in twin.nodes]
-        others = [reason for reason in reasons if reason != checks.IS_SOURCE]
-        words = f"none of {len(others)} other nodes fits: {checks.summarize(others)}"
-        assert answer.message == (words if others else "no other node exists")
-
-
-@given(scenes())
-def test_all_nodes_are_told_at_once_what_each_is_told(scene: Scene) -> None:
-    ground = scene.fleet()
-    for mover in movers(scene):
-        vm_class, row = mover.vm_class, ground.vector(dict(mover.vm_class.requests))
-        assert checks.explanations(vm_class, ground.nodes) == [checks.explain(vm_class, node) for node in ground.nodes]
-        spread = [ground.spreading.refuses(mover.uid, vm_class, node.name) for node in ground.nodes]
-        assert ground.spreading.refusals(mover.uid, vm_class) == spread
-        short = [checks.shortage(row, ground, n) for n in range(len(ground.nodes))]
-        assert checks.shortages(row, ground) == short
+        told = [why_not(mover, twin, node.name, barred) for node in twin.nodes]
+        others = [reason for reason in told if reason != reasons.IS_SOURCE]
+        assert answer.message.startswith(f"none of {len(others)} other nodes fits" if others else "no other node")
+        counted = chain.summarize(others).split(", ")
+        assert sorted(part.split("× ")[0] for part in counted if part) == sorted(
+            part.split("× ")[0] for part in answer.message.partition(": ")[2].split(", ") if part
+        )

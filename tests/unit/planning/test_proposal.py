@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from drover.facts.kubevirt import HOSTNAME
-from drover.planning import checks
+from drover.planning import reasons
 from drover.planning.proposal import Refused, barred_for, bars, propose, static_homes
 from tests.builders import NodeBuilder, PlanBuilder, a_node, a_plan, a_vmi, a_vmim
 from tests.unit.planning.scene import Part, Scene, a_scene, targets
@@ -106,9 +106,9 @@ def test_a_vm_without_a_launcher_pod_is_told_so() -> None:
     [
         ({}, (), {}, {}),
         ({}, ("n1",), {}, {"n1": "is to be emptied by this plan"}),
-        ({}, (), {"n2": "NodeMaintenance/n2"}, {"n2": f"{checks.TAKEN} (NodeMaintenance/n2)"}),
-        ({"nodes": {"names": ["n3"]}}, (), {}, {"n1": checks.EXCLUDED, "n2": checks.EXCLUDED}),
-        ({"exclude": {"names": ["n3"]}}, (), {}, {"n3": checks.EXCLUDED}),
+        ({}, (), {"n2": "NodeMaintenance/n2"}, {"n2": f"{reasons.TAKEN} (NodeMaintenance/n2)"}),
+        ({"nodes": {"names": ["n3"]}}, (), {}, {"n1": reasons.EXCLUDED, "n2": reasons.EXCLUDED}),
+        ({"exclude": {"names": ["n3"]}}, (), {}, {"n3": reasons.EXCLUDED}),
     ],
 )
 def test_nodes_barred_for_a_plan(
@@ -122,9 +122,9 @@ def test_nodes_barred_for_a_vm() -> None:
     vmi = a_vmi("web").on("n1")
     vmi.launcher(vmim=a_vmim("web")).pods[1].on("n2")
     assert bars(vmi.build(), a_scene(*NODES, vmi).relations, ("n3",)) == {
-        "n1": checks.IS_SOURCE,
+        "n1": reasons.IS_SOURCE,
         "n2": "still has a pod of it",
-        "n3": checks.REJECTED,
+        "n3": reasons.REJECTED,
     }
 
 
@@ -133,7 +133,7 @@ def test_nodes_barred_for_a_vm() -> None:
     [
         (a_node("n2"), None),
         (a_node("n2").cordoned(), "is cordoned"),
-        (a_node("n2").memory("1Gi"), "lacks 3.2 GiB of guest memory"),
+        (a_node("n2").memory("1Gi"), "lacks 3.2 GiB of memory"),
         (a_node("n9"), "does not exist"),
     ],
 )
@@ -142,11 +142,11 @@ def test_what_is_asked_at_dispatch(node: NodeBuilder, words: str | None) -> None
 
 
 def test_at_dispatch_the_source_is_no_target_and_a_pod_is_needed() -> None:
-    assert a_scene(*NODES, WEB).admits(WEB, "n1") == checks.IS_SOURCE
+    assert a_scene(*NODES, WEB).admits(WEB, "n1") == reasons.IS_SOURCE
     bare = a_vmi("bare").on("n1").without_pods()
     assert a_scene(*NODES, bare).admits(bare, "n2") == "cannot be judged: no launcher pod of the VM runs on its node"
 
 
 def test_static_homes_know_nothing_of_room() -> None:
     scene = a_scene(a_node("n1"), a_node("n2").memory("1Gi"), a_node("n3").cordoned(), WEB)
-    assert static_homes(scene.vm_class(WEB), scene.snapshot) == ("n1", "n2")
+    assert static_homes(scene.vm_class(WEB), scene.fleet().classes) == ("n1", "n2")

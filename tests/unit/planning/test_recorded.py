@@ -1,5 +1,6 @@
-"""Our answers beside a real scheduler's."""
+"""Our answers beside a real scheduler's: none differs, and a no has the reason that the scheduler gives."""
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from functools import cache
@@ -8,31 +9,42 @@ import pytest
 
 from drover.facts.index import Index, index
 from drover.facts.kubevirt import VMI
-from drover.facts.pod import SpreadConstraint
+from drover.facts.podspec import SpreadConstraint
 from drover.facts.snapshot import Snapshot
-from drover.planning import checks, fleet
-from drover.planning.proposal import admits, bars
-from tests.unit.planning.recorded import Verdict, recording
+from drover.planning import survey
+from drover.planning.checks import chain
+from drover.planning.checks.check import Answer, Verdict
+from drover.planning.proposal import bars, judge
+from tests.unit.planning import recorded
+from tests.unit.planning.recorded import recording
 
-NOT_MODELLED = (
-    "didn't match pod affinity rules",
-    "didn't match pod anti-affinity rules",
-    "didn't satisfy existing pods anti-affinity rules",
-)
-SPREAD = "would break the VM's topology spread"
 FLEETS = ("roomy", "tight")
+PLUGINS = {
+    "node(s) were unschedulable": "NodeUnschedulable",
+    "node(s) had untolerated taint(s)": "TaintToleration",
+    "node(s) didn't match Pod's node affinity/selector": "NodeAffinity",
+    "node(s) didn't match pod affinity rules": "InterPodAffinity",
+    "node(s) didn't match pod anti-affinity rules": "InterPodAffinity",
+    "node(s) didn't satisfy existing pods anti-affinity rules": "InterPodAffinity",
+    "Insufficient cpu": "NodeResourcesFit",
+    "Insufficient memory": "NodeResourcesFit",
+    "Insufficient hugepages-2Mi": "NodeResourcesFit",
+    "Too many pods": "NodeResourcesFit",
+}
+"""What the scheduler calls its filters' refusals."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """The scheduler's verdict, and ours: None for yes, else why not."""
+    """The scheduler's verdict, and ours."""
 
-    theirs: Verdict
-    ours: str | None
+    theirs: recorded.Verdict
+    ours: Verdict
 
     @property
-    def not_modelled(self) -> bool:
-        return any(words in self.theirs.message for words in NOT_MODELLED)
+    def spread(self) -> bool:
+        """Whether nothing but the VM's topology spread is in the way, which the pin keeps the scheduler from seeing."""
+        return self.ours.check == "Spread"
 
 
 @cache
@@ -42,39 +54,85 @@ def pairs(name: str) -> list[Pair]:
     result = []
     for verdict in record.verdicts:
         vmi = record.vms[verdict.vm]
-        forbidden = bars(vmi, relations, ())
-        result.append(Pair(verdict, admits(vmi, verdict.node, forbidden, record.snapshot, relations)))
+        result.append(Pair(verdict, judge(vmi, verdict.node, bars(vmi, relations, ()), record.snapshot, relations)))
     return result
 
 
 @pytest.mark.parametrize("name", FLEETS)
-def test_where_the_scheduler_says_yes_only_spread_makes_us_say_no(name: str) -> None:
-    ours = [pair.ours for pair in pairs(name) if pair.theirs.fits and pair.ours is not None]
-    assert [words for words in ours if not words.startswith(SPREAD)] == []
+def test_we_say_what_the_scheduler_says(name: str) -> None:
+    differing = [
+        pair
+        for pair in pairs(name)
+        if not pair.spread and pair.ours.answer != (Answer.YES if pair.theirs.fits else Answer.NO)
+    ]
+    assert differing == []
 
 
 @pytest.mark.parametrize("name", FLEETS)
-def test_where_it_says_no_we_say_yes_only_if_the_filter_is_not_modelled(name: str) -> None:
-    wrong = {id(pair) for pair in pairs(name) if not pair.theirs.fits and pair.ours is None}
-    beyond = {id(pair) for pair in pairs(name) if not pair.theirs.fits and pair.not_modelled and not _spread(pair)}
-    assert wrong == beyond
+def test_where_it_says_no_we_never_have_spread_for_a_reason(name: str) -> None:
+    assert [pair for pair in pairs(name) if pair.spread and not pair.theirs.fits] == []
 
 
-def _spread(pair: Pair) -> bool:
-    return pair.ours is not None and pair.ours.startswith(SPREAD)
+@pytest.mark.parametrize("name", FLEETS)
+def test_a_no_has_the_reason_that_the_scheduler_names(name: str) -> None:
+    """Its message counts over all nodes: the others fail on the pin unless one of two filters before that refuses."""
+    record = recording(name)
+    relations = index(record.snapshot)
+    ground = survey.build(record.snapshot, relations, {})
+    for pair in pairs(name):
+        if not pair.theirs.fits:
+            found = survey.guest(record.vms[pair.theirs.vm], record.snapshot, relations, ground.position)
+            assert found is not None
+            expected = Counter({pair.ours.plugin: 1})
+            for n, node in enumerate(ground.nodes):
+                if node.name != pair.theirs.node:
+                    code = int(chain.static(found.vm_class, ground.classes)[n])
+                    first = chain.CHECKS[code - 1].plugin if code > 0 else ""
+                    expected[first if first in ("NodeUnschedulable", "TaintToleration") else "NodeAffinity"] += 1
+            assert told(pair.theirs.message) == expected, pair
+
+
+def told(message: str) -> Counter[str]:
+    """How many nodes each plugin refuses, by the scheduler's message. A node that is short of two resources is counted
+    for both, which the plugin is not."""
+    counts: Counter[str] = Counter()
+    fit: list[int] = []
+    for count, reason in re.findall(r"(\d+) (.+?)(?:, |\. )", message.split(" are available: ")[1]):
+        plugin = PLUGINS.get(reason)
+        if plugin == "NodeResourcesFit":
+            fit.append(int(count))
+        elif plugin is not None:
+            counts[plugin] += int(count)
+    if fit:
+        counts["NodeResourcesFit"] = max(fit)
+    return counts
 
 
 @pytest.mark.parametrize(
     ("name", "answers"),
     [
-        ("roomy", {(True, None): 152, (True, SPREAD): 11, (False, None): 68}),
-        ("tight", {(True, None): 36, (True, SPREAD): 3, (False, None): 13}),
+        (
+            "roomy",
+            {
+                (True, ""): 152, (True, "Spread"): 11,
+                (False, "InterPodAffinity"): 72, (False, "NodeAffinity"): 110, (False, "NodeResourcesFit"): 23,
+                (False, "NodeUnschedulable"): 39, (False, "TaintToleration"): 66,
+            },
+        ),
+        (
+            "tight",
+            {
+                (True, ""): 36, (True, "Spread"): 3,
+                (False, "InterPodAffinity"): 13, (False, "NodeAffinity"): 81, (False, "NodeResourcesFit"): 205,
+                (False, "NodeUnschedulable"): 37, (False, "TaintToleration"): 54,
+            },
+        ),
     ],
-)
-def test_how_often_each_happens(name: str, answers: dict[tuple[bool, str | None], int]) -> None:
+)  # fmt: skip
+def test_how_often_each_happens(name: str, answers: dict[tuple[bool, str], int]) -> None:
     """So that the tables above cannot become empty unnoticed."""
-    seen = Counter((pair.theirs.fits, SPREAD if _spread(pair) else pair.ours) for pair in pairs(name))
-    assert {key: seen[key] for key in answers} == answers
+    seen = Counter((pair.theirs.fits, "Spread" if pair.spread else pair.ours.plugin) for pair in pairs(name))
+    assert seen == answers
 
 
 @pytest.mark.parametrize("name", FLEETS)
@@ -84,7 +142,7 @@ def test_spread_refuses_exactly_what_breaks_it(name: str) -> None:
     for pair in pairs(name):
         if pair.theirs.fits:
             vmi = record.vms[pair.theirs.vm]
-            assert _spread(pair) is any(
+            assert pair.spread is any(
                 _breaks(rule, vmi, pair.theirs.node, record.snapshot, relations) for rule in _rules(vmi, relations)
             ), pair
 
@@ -103,15 +161,16 @@ def _breaks(rule: SpreadConstraint, vmi: VMI, node: str, snapshot: Snapshot, rel
 
 
 def _counts(rule: SpreadConstraint, vmi: VMI, snapshot: Snapshot, relations: Index) -> Counter[str]:
-    own, vm_class = relations.source_pod(vmi), fleet.class_of(vmi, snapshot, relations)
+    own, ground = relations.source_pod(vmi), survey.build(snapshot, relations, {})
+    vm_class = survey.class_of(vmi, snapshot, relations)
     assert rule.label_selector is not None
     assert vm_class is not None
     wanted = rule.label_selector.matches
     nodes = [pod.node for pod in snapshot.pods.values() if pod is not own and wanted(pod.metadata.labels)]
     counts: Counter[str] = Counter()
-    for node in snapshot.nodes.values():
-        refusals = {check.name for check in checks.CHECKS if check.refuses(vm_class, node) is not None}
-        tainted = "Taint" in refusals and rule.node_taints_policy == "Honor"
-        if not tainted and not refusals & {"NodeSelector", "NodeAffinity"}:
+    for node in ground.nodes:
+        asked = {check.name: check.asks(vm_class, node) for _, check in chain.NODE_CHECKS}
+        tainted = asked["Taint"] is not None and rule.node_taints_policy == "Honor"
+        if not tainted and asked["NodeSelector"] is None and asked["NodeAffinity"] is None:
             counts[node.labels[rule.topology_key]] += nodes.count(node.name)
     return counts

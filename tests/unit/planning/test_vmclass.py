@@ -1,11 +1,16 @@
 """What a target pod will ask of its node, told from the running pod, the VM and the source node."""
 
+from typing import Any
+
 import pytest
 
 from drover.facts.kubevirt import HOSTNAME
-from drover.planning.vmclass import GUEST_MEMORY, pins_host
-from tests.builders import OVERHEAD, VMIBuilder, a_kubevirt, a_node, a_vmi
-from tests.unit.planning.scene import a_scene
+from drover.facts.pod import MIGRATION_JOB_UID
+from drover.planning.checks import chain
+from drover.planning.selection import pins_host
+from drover.planning.vmclass import GUEST_MEMORY
+from tests.builders import OVERHEAD, VMIBuilder, a_kubevirt, a_node, a_vmi, a_vmim
+from tests.unit.planning.scene import Part, a_scene
 
 BASE = {"kubevirt.io/schedulable": "true", "kubernetes.io/arch": "amd64"}
 VENDOR = "cpu-vendor.node.kubevirt.io/Intel"
@@ -29,6 +34,12 @@ def host_model(name: str = "web") -> VMIBuilder:
 
 def with_pod(vmi: VMIBuilder, *keys: str, **labels: str) -> VMIBuilder:
     vmi.pod.selects({**dict.fromkeys(keys, "true"), **labels})
+    return vmi
+
+
+def migrated(vmi: VMIBuilder, by: str = "a-migration") -> VMIBuilder:
+    """Its pod was the target of a migration that may be gone by now."""
+    vmi.pod.labelled({MIGRATION_JOB_UID: f"{by}-uid"}).annotated({"kubevirt.io/migrationJobName": by})
     return vmi
 
 
@@ -56,9 +67,19 @@ def with_pod(vmi: VMIBuilder, *keys: str, **labels: str) -> VMIBuilder:
             id="the machine type it got, not the alias",
         ),
         pytest.param(
-            with_pod(a_vmi("web"), rack="a", **{HOSTNAME: "n1"}),
+            migrated(with_pod(a_vmi("web"), rack="a", **{HOSTNAME: "n1"})),
             {VENDOR: "true"},
             id="an earlier migration's addedNodeSelector is not repeated",
+        ),
+        pytest.param(
+            with_pod(a_vmi("web"), rack="a"),
+            {VENDOR: "true", "rack": "a"},
+            id="what an admission plugin added will be added again",
+        ),
+        pytest.param(
+            with_pod(a_vmi("web"), rack="a").set("spec.nodeSelector", {"disk": "ssd"}),
+            {VENDOR: "true", "disk": "ssd"},
+            id="but perhaps it was the VM's until its spec was changed",
         ),
         pytest.param(
             with_pod(a_vmi("web"), **{HOSTNAME: "n1"}).set("spec.nodeSelector", {HOSTNAME: "n7", "rack": "b"}),
@@ -119,4 +140,80 @@ def test_equal_vms_are_one_class() -> None:
 @pytest.mark.parametrize(("selector", "host"), [({}, None), ({HOSTNAME: "n1"}, "n1"), ({"rack": "a"}, None)])
 def test_pinned_by_its_own_selector(selector: dict[str, str], host: str | None) -> None:
     vmi = a_vmi("web").set("spec.nodeSelector", selector)
-    assert pins_host(a_scene(a_node("n1"), vmi).vm_class(vmi)) == host
+    assert pins_host(a_scene(a_node("n1"), vmi).vm_class(vmi).node_selector) == host
+
+
+def doubtful(vmi: VMIBuilder, *parts: Part) -> dict[str, str]:
+    return dict(a_scene(SOURCE, vmi, *parts).vm_class(vmi).former)
+
+
+def test_what_nobody_knows_the_reason_of_is_remembered_as_that() -> None:
+    changed = with_pod(a_vmi("web"), rack="a").set("spec.nodeSelector", {"disk": "ssd"})
+    assert doubtful(changed) == {"rack": "a"}
+    assert doubtful(with_pod(a_vmi("web"), rack="a")) == {}
+    assert doubtful(migrated(with_pod(a_vmi("web"), rack="a", **{HOSTNAME: "n1"}))) == {"rack": "a"}
+
+
+def test_the_selector_of_a_migration_that_is_still_there_is_known() -> None:
+    vmi = migrated(with_pod(a_vmi("web"), rack="a", pool="b", **{HOSTNAME: "n1"}), "moved")
+    vmim = a_vmim(vmi, "moved").phase("Succeeded").set("spec.addedNodeSelector", {HOSTNAME: "n1", "rack": "a"})
+    scene = a_scene(SOURCE, vmi, vmim.with_uid("moved-uid"))
+    assert scene.selector(vmi) == {**BASE, VENDOR: "true", "pool": "b"}
+    assert doubtful(vmi, vmim.with_uid("another")) == {"rack": "a", "pool": "b"}
+
+
+def test_a_runtime_class_adds_its_selector_again() -> None:
+    vmi = with_pod(a_vmi("web"), rack="a").set("spec.nodeSelector", {"disk": "ssd"})
+    vmi.pod.set("spec.runtimeClassName", "kata")
+    assert a_scene(SOURCE, vmi).selector(vmi) == {**BASE, VENDOR: "true", "rack": "a", "disk": "ssd"}
+
+
+OBSOLETE = {"key": "node-labeller.kubevirt.io/obsolete-host-model", "operator": "DoesNotExist"}
+
+
+def requiring(*terms: list[dict[str, Any]]) -> dict[str, Any]:
+    selector = {"nodeSelectorTerms": [{"matchExpressions": term} for term in terms]}
+    return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": selector}}
+
+
+RACK_A: dict[str, Any] = {"key": "rack", "operator": "In", "values": ["a"]}
+RACK_B: dict[str, Any] = {"key": "rack", "operator": "In", "values": ["b"]}
+
+
+@pytest.mark.parametrize(
+    ("pod", "vm", "allowed"),
+    [
+        ({}, None, "n1 n2 n3"),
+        (requiring([RACK_A]), None, "n1 n2"),
+        (requiring([RACK_A, OBSOLETE]), requiring([RACK_A]), "n1"),
+        (requiring([RACK_A, OBSOLETE]), requiring([RACK_B]), "n3"),
+        (requiring([RACK_A, OBSOLETE]), requiring([RACK_A], [RACK_B]), "n1 n3"),
+        (requiring([OBSOLETE]), {}, "n1 n3"),
+        (requiring([RACK_A]), {}, "n1 n2 n3"),
+        ({}, requiring([RACK_B]), "n3"),
+    ],
+)
+def test_node_affinity_is_the_vms_of_now_with_kubevirts_part_of_the_running_pod(
+    pod: dict[str, Any], vm: dict[str, Any] | None, allowed: str
+) -> None:
+    vmi = a_vmi("web")
+    vmi.pod.set("spec.affinity", pod)
+    if vm is not None:
+        vmi.set("spec.affinity", vm)
+    nodes = [a_node(name).labelled(rack=rack) for name, rack in (("n1", "a"), ("n2", "a"), ("n3", "b"))]
+    nodes[1].labelled({OBSOLETE["key"]: "true"})
+    ground = a_scene(*nodes, vmi).fleet()
+    codes = chain.static(a_scene(*nodes, vmi).vm_class(vmi), ground.classes)
+    assert " ".join(node.name for node, code in zip(ground.nodes, codes, strict=True) if not code) == allowed
+
+
+@pytest.mark.parametrize(
+    ("condition", "overhead", "asked"),
+    [("True", True, 6 * GI + OVERHEAD), ("False", True, 4 * GI + OVERHEAD), ("True", False, 4 * GI + OVERHEAD)],
+)
+def test_memory_that_is_being_plugged_is_asked_for(condition: str, overhead: bool, asked: int) -> None:
+    vmi = a_vmi("web").memory("4Gi").set("spec.domain.memory.guest", "6Gi").condition("HotMemoryChange", condition)
+    if not overhead:
+        vmi.pod.annotated({"kubevirt.io/memory-overhead-bytes": ""})
+    requests = dict(a_scene(SOURCE, vmi).vm_class(vmi).requests)
+    assert requests["memory"] == asked

@@ -157,12 +157,12 @@ STARTS: list[tuple[str, str | None, Callable[[], ClusterBuilder]]] = [
     ),
     (
         "the room has gone",
-        "n2 lacks 2.2 GiB of guest memory",
+        "n2 lacks 2.2 GiB of memory",
         lambda: scene(a_node("n2").memory("2Gi")),
     ),
     (
         "the room is promised",
-        "n2 lacks 2.5 GiB of guest memory",
+        "n2 lacks 2.5 GiB of memory",
         lambda: scene(a_node("n2").memory("6Gi"), a_vmi("db").on("n3"), a_vmim("db").to("n2").phase("Pending")),
     ),
     (

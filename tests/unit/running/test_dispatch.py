@@ -9,6 +9,7 @@ from drover.api.report import RejectedTarget
 from tests.builders import (
     NOW,
     ClusterBuilder,
+    VMIBuilder,
     a_cluster,
     a_crd,
     a_kubevirt,
@@ -94,6 +95,16 @@ def with_two_pods() -> ClusterBuilder:
     return scene(web, a_node("n3"))
 
 
+def behind_another() -> ClusterBuilder:
+    """It requires the other on its host, and only one may start."""
+    db = a_vmi("db")
+    db.pod.labelled(app="db")
+    web = a_vmi("web")
+    near = [{"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"app": "db"}}}]
+    web.pod.set("spec.affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution", near)
+    return scene(db, web, a_kubevirt().limits(9, 9))
+
+
 def before_its_record() -> ClusterBuilder:
     return scene(a_vmim("web").of(PLAN).to("n2").phase("Failed"))
 
@@ -132,6 +143,7 @@ WAITS: list[tuple[str, WaitReason | None, Callable[[], ClusterBuilder]]] = [
         WaitReason.AWAITING_CORDON,
         lambda: scene(plan=a_plan("p").evacuates("n1", cordon="Apply").running()),
     ),
+    ("another has to be there first", WaitReason.AWAITING_MOVE, behind_another),
     ("it failed just now", WaitReason.BACKOFF, lambda: scene().knows(a_report(PLAN, a_record("web", FAILED)))),
     ("no node may take it", WaitReason.NO_ELIGIBLE_TARGET, lambda: scene(a_node("n2").cordoned())),
     ("the scheduler refused the only one", WaitReason.NO_ELIGIBLE_TARGET, with_a_rejected_target),
@@ -177,7 +189,7 @@ WAITS: list[tuple[str, WaitReason | None, Callable[[], ClusterBuilder]]] = [
 def test_a_vm_waits(reason: WaitReason | None, cluster: Callable[[], ClusterBuilder]) -> None:
     """A VM that is not started has a reason, since when, and words for it."""
     result = a_round(cluster())
-    assert bool(result.starts) == (reason is None)
+    assert ("web" in result.starts) == (reason is None)
     if reason is not None:
         waiting = result.vm("web").waiting
         assert waiting is not None
@@ -192,8 +204,9 @@ def test_every_reason_is_in_the_table() -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("no node has room for it", "none of 1 other nodes fits: 1× lacks 2.2 GiB of guest memory"),
+        ("no node has room for it", "none of 1 other nodes fits: 1× lacks 2.2 GiB of memory"),
         ("enough are in flight", "1 migrations are in flight in the cluster, and 1 may be"),
+        ("another has to be there first", "its target n2 will do only when shop/db has moved"),
         ("the scheduler says no", "the scheduler: 0/3 nodes are available: 3 Insufficient memory."),
         ("KubeVirt does not begin", "KubeVirt: migrationRejectedByResourceQuota"),
         ("it cannot migrate", "KubeVirt cannot migrate it: DisksNotLiveMigratable: a disk is not shared"),
@@ -282,3 +295,18 @@ def test_an_old_proposal_is_not_acted_on(change: Callable[[], ClusterBuilder]) -
     old = proposed(scene())
     assert old["p-uid"].assignments["web-uid"].target == "n2"
     assert a_round(change(), proposals=old).starts == {}
+
+
+@pytest.mark.parametrize(("lingers", "starts"), [(False, {"web": "n2"}), (True, {})])
+def test_who_waits_for_another_starts_when_that_has_arrived(lingers: bool, starts: dict[str, str]) -> None:
+    """On a proposal that is not newer than the arrival."""
+    before = behind_another()
+    proposals = proposed(before)
+    db, web = (part for part in before.parts if isinstance(part, VMIBuilder))
+    if lingers:
+        db.launcher().pods[1].on("n2").labelled(app="db")
+        db.set("status.nodeName", "n2")
+    else:
+        db.on("n2")
+    assert a_round(before, proposals=proposals).starts == starts
+    assert web.name == "web"

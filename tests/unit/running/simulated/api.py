@@ -11,7 +11,8 @@ import pydantic
 from drover.facts.wire import Key
 from tests.builders import NOW
 
-RESOURCES = ("nodes", "pods", "vmis", "vmims", "kubevirts", "crds", "plans", "maintenances", "reports")
+OTHERS = ("namespaces", "quotas", "budgets", "pvcs", "pvs", "csinodes", "attachments")
+RESOURCES = ("nodes", "pods", "vmis", "vmims", "kubevirts", "crds", *OTHERS, "plans", "maintenances", "reports")
 
 
 class Api:

@@ -1,0 +1,78 @@
+"""What the scheduler reserves for a pod (kubernetes component-helpers resource/helpers.go, PodRequests)."""
+
+from collections.abc import Callable, Mapping
+
+from drover.facts.podspec import Container, PodSpec, ResourceRequirements
+from drover.facts.quantity import Resources, largest, resources, total
+from drover.facts.wire import Wire
+
+POD_LEVEL = ("cpu", "memory")
+"""What the pod's own requests can say for all its containers, with huge pages (KEP-2837)."""
+
+
+class ContainerStatus(Wire, frozen=True, kw_only=True):
+    """What the kubelet has given a container, while an in-place resize has not caught up with it (KEP-1287)."""
+
+    name: str = ""
+    allocated_resources: dict[str, str] = {}
+    resources: ResourceRequirements | None = None
+
+
+class Given(Wire, frozen=True, kw_only=True):
+    """What the kubelet has given a pod."""
+
+    containers: tuple[ContainerStatus, ...] = ()
+    pod: ResourceRequirements | None = None
+    allocated: dict[str, str] = {}
+    infeasible: bool = False
+    """The resize that the spec asks for can never be on its node: it is not counted."""
+
+
+def asked(spec: PodSpec) -> Resources:
+    """What a new pod of this spec would be given, in the units of `facts.quantity`.
+
+    Containers and restartable init containers together, or the largest moment of the init phase; the pod's own requests
+    instead, where it has any; plus overhead, and the pod itself.
+    """
+    return _sum(spec, lambda container: resources(container.resources.requests), resources(_own(spec)))
+
+
+def reserved(spec: PodSpec, given: Given) -> Resources:
+    """What a pod that runs holds: the most of what it asks for and what it was given."""
+    known = {status.name: status for status in given.containers if status.resources is not None}
+
+    def of(container: Container) -> Resources:
+        wanted, status = resources(container.resources.requests), known.get(container.name)
+        if status is None or status.resources is None:
+            return wanted
+        return _held(wanted, status.resources.requests, status.allocated_resources, given.infeasible)
+
+    own = resources(_own(spec))
+    if own and given.pod is not None:
+        own = _held(own, given.pod.requests, given.allocated, given.infeasible)
+    return _sum(spec, of, own)
+
+
+def _held(wanted: Resources, has: Mapping[str, str], granted: Mapping[str, str], infeasible: bool) -> Resources:
+    """KubeVirt's containers are not resized; other people's are."""
+    known = largest(resources(has), resources(granted))
+    return known if infeasible else largest(wanted, known)
+
+
+def _own(spec: PodSpec) -> dict[str, str]:
+    requests = spec.resources.requests if spec.resources is not None else {}
+    return {name: text for name, text in requests.items() if name in POD_LEVEL or name.startswith("hugepages-")}
+
+
+def _sum(spec: PodSpec, of: Callable[[Container], Resources], own: Resources) -> Resources:
+    sidecars: Resources = {}
+    peak: Resources = {}
+    for container in spec.init_containers:
+        mine: Resources = {}
+        if container.restart_policy == "Always":
+            sidecars = total([sidecars, of(container)])
+        else:
+            mine = resources(container.resources.requests)
+        peak = largest(peak, total([sidecars, mine]))
+    running = total([sidecars, *(of(container) for container in spec.containers)])
+    return total([{**largest(running, peak), **own}, resources(spec.overhead), {"pods": 1}])

@@ -1,0 +1,94 @@
+"""Volumes, as far as they say where a pod can be: claims, what they are bound to, and what a node can attach."""
+
+from drover.facts.podspec import NodeSelector
+from drover.facts.selector import NodeSelectorTerm
+from drover.facts.wire import Metadata, Wire
+
+SINGLE_POD = "ReadWriteOncePod"
+
+
+class ClaimSpec(Wire, frozen=True, kw_only=True):
+    volume_name: str = ""
+    access_modes: tuple[str, ...] = ()
+
+
+class PersistentVolumeClaim(Wire, frozen=True, kw_only=True):
+    metadata: Metadata
+    spec: ClaimSpec = ClaimSpec()
+
+    @property
+    def volume(self) -> str:
+        """The name of the volume it is bound to, or the empty string."""
+        return self.spec.volume_name
+
+    @property
+    def for_one_pod(self) -> bool:
+        """Whether no second pod may use it at the same time, so that a target pod cannot either."""
+        return SINGLE_POD in self.spec.access_modes
+
+
+class VolumeNodeAffinity(Wire, frozen=True, kw_only=True):
+    required: NodeSelector | None = None
+
+
+class CSIVolume(Wire, frozen=True, kw_only=True):
+    driver: str
+    volume_handle: str = ""
+
+
+class VolumeSpec(Wire, frozen=True, kw_only=True):
+    node_affinity: VolumeNodeAffinity | None = None
+    csi: CSIVolume | None = None
+
+
+class PersistentVolume(Wire, frozen=True, kw_only=True):
+    metadata: Metadata
+    spec: VolumeSpec = VolumeSpec()
+
+    def node_terms(self) -> tuple[NodeSelectorTerm, ...] | None:
+        """The nodes that can use it: any of these terms; None if every node can."""
+        affinity = self.spec.node_affinity
+        required = affinity.required if affinity is not None else None
+        return required.node_selector_terms if required is not None else None
+
+
+class Allocatable(Wire, frozen=True, kw_only=True):
+    count: int | None = None
+
+
+class CSINodeDriver(Wire, frozen=True, kw_only=True):
+    name: str
+    allocatable: Allocatable | None = None
+
+
+class CSINodeSpec(Wire, frozen=True, kw_only=True):
+    drivers: tuple[CSINodeDriver, ...] = ()
+
+
+class CSINode(Wire, frozen=True, kw_only=True):
+    """What the CSI drivers of a node can do; it has the node's name."""
+
+    metadata: Metadata
+    spec: CSINodeSpec = CSINodeSpec()
+
+    def limits(self) -> dict[str, int]:
+        """How many volumes can be attached, by driver, of those that have a limit."""
+        known = ((d.name, d.allocatable.count) for d in self.spec.drivers if d.allocatable is not None)
+        return {name: count for name, count in known if count is not None}
+
+
+class AttachedSource(Wire, frozen=True, kw_only=True):
+    persistent_volume_name: str = ""
+
+
+class AttachmentSpec(Wire, frozen=True, kw_only=True):
+    attacher: str = ""
+    node_name: str = ""
+    source: AttachedSource = AttachedSource()
+
+
+class VolumeAttachment(Wire, frozen=True, kw_only=True):
+    """That a volume is, or is to be, attached to a node: it counts there although no pod uses it (any more)."""
+
+    metadata: Metadata
+    spec: AttachmentSpec = AttachmentSpec()

@@ -1,0 +1,113 @@
+"""How many more volumes a node can attach (kube-scheduler plugins/nodevolumelimits/csi.go).
+
+A volume that several pods of a node use, or that is attached there for whatever reason, counts once.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from drover.planning.topology import Counts, Mask
+from drover.planning.volumes import Handle
+
+UNLIMITED = 1 << 40
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """By node position: how many volumes each driver can attach where it has a limit, and which are attached."""
+
+    limits: Mapping[int, Mapping[str, int]]
+    volumes: Mapping[int, Iterable[Handle]]
+
+
+@dataclass(slots=True)
+class _State:
+    """By driver int[nodes]; and the nodes each volume is attached to."""
+
+    limits: dict[str, Counts]
+    counts: dict[str, Counts]
+    places: dict[Handle, set[int]]
+
+    def put(self, volume: Handle, node: int) -> None:
+        places = self.places.setdefault(volume, set())
+        if node not in places and volume[0] in self.limits:
+            self.counts[volume[0]][node] += 1
+        places.add(node)
+
+
+@dataclass(slots=True)
+class Attaching:
+    """What is attached where, as placement proceeds. Nothing is counted before a VM with volumes asks."""
+
+    nodes: int
+    count: Callable[[], Attached]
+    _moved: list[tuple[frozenset[Handle], int]] = field(default_factory=list)
+    _known: _State | None = None
+
+    def copy(self) -> "Attaching":
+        """The same, to go on independently."""
+        return Attaching(self.nodes, self.count, list(self._moved))
+
+    def allowed(self, volumes: frozenset[Handle]) -> Mask:
+        """bool[nodes]: where these volumes can be attached as well."""
+        result = np.ones(self.nodes, dtype=np.bool_)
+        if not volumes:
+            return result
+        state = self._state()
+        for driver, mine in _by_driver(volumes).items():
+            if driver in state.limits:
+                result &= state.counts[driver] + len(mine) <= state.limits[driver]
+        for node in {node for volume in volumes for node in state.places.get(volume, ())}:
+            result[node] = self.refuses(volumes, node) is None
+        return result
+
+    def refuses(self, volumes: frozenset[Handle], node: int) -> str | None:
+        """Why not all of them can be attached, in words that follow "the node"."""
+        state = self._state() if volumes else _State({}, {}, {})
+        for driver, mine in sorted(_by_driver(volumes).items()):
+            new = sum(node not in state.places.get(volume, ()) for volume in mine)
+            if not new or driver not in state.limits:
+                continue
+            limit, attached = int(state.limits[driver][node]), int(state.counts[driver][node])
+            if attached + new > limit:
+                return f"can attach {limit} volumes of {driver} and has {attached}"
+        return None
+
+    def move(self, volumes: frozenset[Handle], target: int) -> None:
+        """From now on the target has these volumes too. Until its pod has ended the source has them as well."""
+        if not volumes:
+            return
+        self._moved.append((volumes, target))
+        for volume in volumes if self._known is not None else ():
+            self._state().put(volume, target)
+
+    def _state(self) -> _State:
+        if self._known is None:
+            self._known = self._counted()
+        return self._known
+
+    def _counted(self) -> _State:
+        known = self.count()
+        drivers = {driver for limits in known.limits.values() for driver in limits}
+        state = _State(
+            {driver: np.full(self.nodes, UNLIMITED, dtype=np.int64) for driver in drivers},
+            {driver: np.zeros(self.nodes, dtype=np.int64) for driver in drivers},
+            {},
+        )
+        for node, limits in known.limits.items():
+            for driver, limit in limits.items():
+                state.limits[driver][node] = limit
+        moved = ((target, volumes) for volumes, target in self._moved)
+        for node, volumes in (*known.volumes.items(), *moved):
+            for volume in volumes:
+                state.put(volume, node)
+        return state
+
+
+def _by_driver(volumes: Iterable[Handle]) -> dict[str, list[Handle]]:
+    result: dict[str, list[Handle]] = {}
+    for volume in sorted(volumes):
+        result.setdefault(volume[0], []).append(volume)
+    return result

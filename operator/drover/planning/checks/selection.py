@@ -1,0 +1,47 @@
+"""Does the VM select the node, and tolerate it? kube-scheduler's TaintToleration and NodeAffinity."""
+
+from drover.facts.node import Node
+from drover.facts.selector import untolerated
+from drover.planning.checks.check import Answer, NodeCheck, Objection
+from drover.planning.vmclass import VMClass
+
+
+def tainted(vm_class: VMClass, node: Node) -> Objection | None:
+    taint = untolerated(node.spec.taints, vm_class.tolerations)
+    return Objection(f"has the taint {taint}, which the VM does not tolerate") if taint else None
+
+
+def not_selected(vm_class: VMClass, node: Node) -> Objection | None:
+    lacking = [f"{key}={value}" for key, value in vm_class.node_selector if node.labels.get(key) != value]
+    return Objection(f"lacks the label {lacking[0]}") if lacking else None
+
+
+def not_affine(vm_class: VMClass, node: Node) -> Objection | None:
+    terms = vm_class.affinity
+    if terms is None or any(term.matches(node.name, node.labels) for term in terms):
+        return None
+    return Objection("does not match the VM's required node affinity")
+
+
+def formerly_selected(vm_class: VMClass, node: Node) -> Objection | None:
+    """A target pod selects it again if an admission plugin added it, and does not if the VM's spec has changed."""
+    lacking = [f"{key}={value}" for key, value in vm_class.former if node.labels.get(key) != value]
+    if not lacking:
+        return None
+    words = f"lacks the label {lacking[0]}, which the running pod selects and the VM's spec does not"
+    return Objection(words, Answer.UNKNOWN)
+
+
+TAINT = NodeCheck("Taint", "TaintToleration", tainted, "remove the taint or let the VM tolerate it")
+NODE_SELECTOR = NodeCheck(
+    "NodeSelector",
+    "NodeAffinity",
+    not_selected,
+    "label a further node, or relax the VM's nodeSelector or CPU model",
+)
+NODE_AFFINITY = NodeCheck(
+    "NodeAffinity", "NodeAffinity", not_affine, "relax the VM's node affinity or label a further node"
+)
+FORMER_SELECTOR = NodeCheck(
+    "FormerSelector", "NodeAffinity", formerly_selected, "see who put the label on the pod's nodeSelector"
+)

@@ -1,0 +1,44 @@
+"""Can the node use the VM's volumes? VolumeRestrictions, NodeVolumeLimits, VolumeBinding, VolumeZone."""
+
+from drover.facts.node import Node
+from drover.planning.checks.check import FleetCheck, NodeCheck, Objection
+from drover.planning.fleet import Fleet
+from drover.planning.guest import Guest
+from drover.planning.topology import Mask
+from drover.planning.vmclass import VMClass
+from drover.planning.volumes import in_zone, reaches
+
+
+def unusable(vm_class: VMClass, _: Node) -> Objection | None:
+    said = vm_class.volumes.unusable
+    return Objection(said[0]) if said else None
+
+
+def unreachable(vm_class: VMClass, node: Node) -> Objection | None:
+    if reaches(vm_class.volumes, node):
+        return None
+    return Objection("does not match the node affinity of a volume of the VM")
+
+
+def in_another_zone(vm_class: VMClass, node: Node) -> Objection | None:
+    return None if in_zone(vm_class.volumes, node) else Objection("is not in the zone of a volume of the VM")
+
+
+def attachable(guest: Guest, fleet: Fleet) -> Mask:
+    return fleet.attaching.allowed(guest.handles)
+
+
+def too_many(guest: Guest, fleet: Fleet, node: int) -> str | None:
+    return fleet.attaching.refuses(guest.handles, node)
+
+
+UNUSABLE = NodeCheck(
+    "VolumeUnusable", "VolumeRestrictions", unusable, "see the claim; a VM that migrates needs ReadWriteMany volumes"
+)
+LIMIT = FleetCheck(
+    "VolumeLimit", "NodeVolumeLimits", attachable, too_many, "free attachments of that driver on a node", room=True
+)
+UNREACHABLE = NodeCheck(
+    "VolumeUnreachable", "VolumeBinding", unreachable, "allow a node that the volume's storage serves"
+)
+ZONE = NodeCheck("VolumeZone", "VolumeZone", in_another_zone, "allow a node in the zone of the volume")

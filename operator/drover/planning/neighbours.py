@@ -1,0 +1,199 @@
+"""Does a node have the pods near that a VM requires, and none that it or they require to be apart?
+
+kube-scheduler's InterPodAffinity (plugins/interpodaffinity/filtering.go), symmetry included: what the pods that are
+there require of a newcomer counts as much as what it requires of them. The VM's own running pod is one of those that
+are there.
+
+As placement proceeds, a VM that was given a target repels and is repelled on both hosts, which is true in whatever
+order the moves are made; near others it is on its target only, and who follows it has to wait until it has arrived.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from drover.planning.population import Occupant, Population
+from drover.planning.terms import Term
+from drover.planning.topology import Counts, Domains, Mask, Topology
+
+AFFINITY = "lacks, in its {key}, the pods that the VM requires near it"
+ANTI_AFFINITY = "has pods in its {key} that the VM requires to be apart from"
+SYMMETRY = "has pods in its {key} that require to be apart from the VM"
+
+
+@dataclass(slots=True, eq=False)
+class _Counted:
+    """How many places of the pods that are meant are in each domain. `whole`: both hosts of a moving VM count."""
+
+    domains: Domains
+    counts: Counts
+    whole: bool
+
+    def put(self, places: Iterable[int], change: int) -> None:
+        for place in places:
+            self.counts[self.domains.of[place]] += change
+
+    def present(self) -> Mask:
+        """bool[nodes]: whether one is in the node's domain."""
+        some = self.counts > 0
+        some[-1] = False
+        result: Mask = some[self.domains.of]
+        return result
+
+
+@dataclass(slots=True)
+class Neighbours:
+    """Who is near whom, as placement proceeds. Nothing is counted before a VM that it concerns asks."""
+
+    topology: Topology
+    population: Population
+    _places: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    """Where VMs count that were given a target: on both hosts."""
+    _target: dict[int, int] = field(default_factory=dict)
+    _apart: dict[Term, _Counted] = field(default_factory=dict)
+    _near: dict[tuple[Term, ...], dict[str, _Counted]] = field(default_factory=dict)
+    _repelling: dict[str | None, list[tuple[Term, _Counted]]] | None = None
+    """What pods require to be apart from, by the namespaces they mean; None: all of them."""
+    _concerned: dict[int, list[_Counted]] = field(default_factory=dict)
+    """What counts an occupant, by its number."""
+
+    def allowed(self, vm: Occupant) -> Mask:
+        """bool[nodes]: where the VM may go."""
+        result = self._attracted(vm)
+        for term in vm.bonds.apart:
+            result &= ~self._of_term(term).present()
+        for _, counted in self._repelled_by(vm):
+            result &= ~counted.present()
+        return result
+
+    def refuses(self, vm: Occupant, node: int) -> str | None:
+        """Why the VM may not go to the node, in words that follow "the node", in the scheduler's order."""
+        if not self._attracted(vm)[node]:
+            return AFFINITY.format(key=self._lacking(vm, node))
+        for term in vm.bonds.apart:
+            if self._of_term(term).present()[node]:
+                return ANTI_AFFINITY.format(key=term.key)
+        for term, counted in self._repelled_by(vm):
+            if counted.present()[node]:
+                return SYMMETRY.format(key=term.key)
+        return None
+
+    def copy(self) -> "Neighbours":
+        """The same, to go on independently."""
+        return Neighbours(self.topology, self.population, dict(self._places), dict(self._target))
+
+    def keys(self, vm: Occupant) -> tuple[str, ...]:
+        """The node labels by which it, or others for its sake, are kept near or apart."""
+        repelling = (term for term, _ in self._repelled_by(vm))
+        return tuple(sorted({term.key for term in (*vm.bonds.near, *vm.bonds.apart, *repelling)}))
+
+    def move(self, uid: str, target: int) -> None:
+        """From now on the VM is on its way to the target."""
+        n = self.population.number.get(uid)
+        if n is None:
+            return
+        places, before = self._where(n), self._near_places(n)
+        for counted in self._concerned.get(n, ()):
+            if counted.whole:
+                counted.put((target,) if target not in places else (), 1)
+            else:
+                counted.put(before, -1)
+                counted.put((target,), 1)
+        self._places[n] = places if target in places else (*places, target)
+        self._target[n] = target
+
+    def awaited(self, vm: Occupant, node: int) -> list[str]:
+        """The UIDs of those on whose arrival it depends that the VM may go to the node: one of them in each domain it
+        requires, when nobody is there already."""
+        result: list[str] = []
+        for key, counted in self._of_all(vm.bonds.near).items() if vm.bonds.near else ():
+            domain = counted.domains.of[node]
+            there = [n for n in self._meant(vm.bonds.near) if self._near_domain(n, key) == domain]
+            if there and all(n in self._target and not self._was_there(n, key, domain) for n in there):
+                result.append(self.population.occupants[there[0]].uid)
+        return sorted(set(result))
+
+    def _where(self, n: int) -> tuple[int, ...]:
+        return self._places.get(n, self.population.occupants[n].places)
+
+    def _near_places(self, n: int) -> tuple[int, ...]:
+        return (self._target[n],) if n in self._target else self.population.occupants[n].places
+
+    def _near_domain(self, n: int, key: str) -> int:
+        places = self._near_places(n)
+        return int(self.topology.domains(key).of[places[0]]) if places else -1
+
+    def _was_there(self, n: int, key: str, domain: int) -> bool:
+        of = self.topology.domains(key).of
+        return any(of[place] == domain for place in self.population.occupants[n].places)
+
+    def _attracted(self, vm: Occupant) -> Mask:
+        """Every domain must have a pod that satisfies all terms together; if there is none anywhere, a VM that
+        satisfies them itself is the first of its kind and may go to any node with all the labels."""
+        terms = vm.bonds.near
+        result = np.ones(len(self.topology.nodes), dtype=np.bool_)
+        if not terms:
+            return result
+        by_key = self._of_all(terms)
+        for counted in by_key.values():
+            result &= counted.domains.has
+        if not any(counted.counts[:-1].any() for counted in by_key.values()) and _all_mean(terms, vm):
+            return result
+        for counted in by_key.values():
+            result &= counted.present()
+        return result
+
+    def _lacking(self, vm: Occupant, node: int) -> str:
+        by_key = self._of_all(vm.bonds.near)
+        return next((key for key, counted in by_key.items() if not counted.present()[node]), next(iter(by_key)))
+
+    def _repelled_by(self, vm: Occupant) -> list[tuple[Term, _Counted]]:
+        if self._repelling is None:
+            self._repelling = self._count_repelling()
+        known = (*self._repelling.get(vm.namespace, ()), *self._repelling.get(None, ()))
+        return [(term, counted) for term, counted in known if term.means(vm.namespace, vm.labels)]
+
+    def _count_repelling(self) -> dict[str | None, list[tuple[Term, _Counted]]]:
+        carriers: dict[Term, list[int]] = {}
+        for n, occupant in enumerate(self.population.occupants):
+            for term in occupant.bonds.apart:
+                carriers.setdefault(term, []).append(n)
+        result: dict[str | None, list[tuple[Term, _Counted]]] = {}
+        for term, who in carriers.items():
+            counted = self._count(term.key, who, whole=True)
+            for namespace in (None,) if term.namespaces is None else sorted(term.namespaces):
+                result.setdefault(namespace, []).append((term, counted))
+        return result
+
+    def _of_term(self, term: Term) -> _Counted:
+        if term not in self._apart:
+            self._apart[term] = self._count(term.key, self._meant((term,)), whole=True)
+        return self._apart[term]
+
+    def _of_all(self, terms: tuple[Term, ...]) -> dict[str, _Counted]:
+        """By topology key: the pods that satisfy every term."""
+        if terms not in self._near:
+            who = self._meant(terms)
+            self._near[terms] = {key: self._count(key, who, whole=False) for key in sorted({t.key for t in terms})}
+        return self._near[terms]
+
+    def _meant(self, terms: Sequence[Term]) -> list[int]:
+        first, *rest = terms
+        if first.none:
+            return []
+        found = self.population.matching(first.namespaces, first.selector)
+        known = self.population.occupants
+        return [n for n in found if all(term.means(known[n].namespace, known[n].labels) for term in rest)]
+
+    def _count(self, key: str, who: Iterable[int], *, whole: bool) -> _Counted:
+        domains = self.topology.domains(key)
+        result = _Counted(domains, domains.zeros(), whole)
+        for n in who:
+            result.put(self._where(n) if whole else self._near_places(n), 1)
+            self._concerned.setdefault(n, []).append(result)
+        return result
+
+
+def _all_mean(terms: Iterable[Term], vm: Occupant) -> bool:
+    return all(term.means(vm.namespace, vm.labels) for term in terms)

@@ -1,0 +1,51 @@
+"""The nodes divided into domains by a label: zones, racks, hosts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drover.facts.node import Node
+
+Mask = NDArray[np.bool_]
+Counts = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Domains:
+    """int[nodes]: the domain of each node, and the names of the domains in their order.
+
+    Nodes without the label are in the domain -1. An array over the domains has one place more, at the end, which is
+    theirs: so -1 finds it.
+    """
+
+    key: str
+    of: NDArray[np.int64]
+    names: tuple[str, ...]
+
+    def zeros(self) -> Counts:
+        return np.zeros(len(self.names) + 1, dtype=np.int64)
+
+    @property
+    def has(self) -> Mask:
+        """bool[nodes]: which have the label."""
+        result: Mask = self.of >= 0
+        return result
+
+
+@dataclass(slots=True)
+class Topology:
+    """The domains of every label that somebody asked about."""
+
+    nodes: Sequence[Node]
+    _known: dict[str, Domains] = field(default_factory=dict)
+
+    def domains(self, key: str) -> Domains:
+        if key not in self._known:
+            values = [node.labels.get(key) for node in self.nodes]
+            names = tuple(sorted({value for value in values if value is not None}))
+            numbers = {name: n for n, name in enumerate(names)}
+            of = np.array([-1 if value is None else numbers[value] for value in values], dtype=np.int64)
+            self._known[key] = Domains(key, of, names)
+        return self._known[key]
