@@ -73,6 +73,8 @@ class FindingReason(StrEnum):
     RUN_IS_FIXED = "RunIsFixed"
     NOT_MIGRATABLE = "NotMigratable"
     NOT_RUNNING = "NotRunning"
+    QUOTA_EXCEEDED = "QuotaExceeded"
+    DISRUPTION_BUDGET = "DisruptionBudget"
     NO_ELIGIBLE_TARGET = "NoEligibleTarget"
     NO_ROOM = "NoRoom"
     RETRIES_SPENT = "RetriesSpent"
@@ -96,6 +98,8 @@ class WaitReason(StrEnum):
     NO_ELIGIBLE_TARGET = "NoEligibleTarget"
     NOT_MIGRATABLE = "NotMigratable"
     NOT_RUNNING = "NotRunning"
+    QUOTA_EXCEEDED = "QuotaExceeded"
+    BACKUP_IN_PROGRESS = "BackupInProgress"
     PODS_ENDING = "PodsEnding"
     TARGET_PENDING = "TargetPending"
     BACKOFF = "Backoff"
@@ -121,6 +125,7 @@ BLOCKING = frozenset(
         WaitReason.NO_ELIGIBLE_TARGET,
         WaitReason.NOT_MIGRATABLE,
         WaitReason.NOT_RUNNING,
+        WaitReason.QUOTA_EXCEEDED,
         WaitReason.RETRIES_SPENT,
         WaitReason.VERIFICATION_FAILED,
         WaitReason.PLAN_BLOCKED,

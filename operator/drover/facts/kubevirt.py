@@ -94,8 +94,15 @@ class VMIVolume(Wire, frozen=True, kw_only=True):
         return self.data_volume.name if self.data_volume is not None else ""
 
 
+class UtilityVolume(Wire, frozen=True, kw_only=True):
+    """A volume that somebody has attached for a while, to back the VM up for instance."""
+
+    name: str = ""
+
+
 class VMISpec(Wire, frozen=True, kw_only=True):
     domain: Domain = Domain()
+    utility_volumes: tuple[UtilityVolume, ...] = ()
     node_selector: dict[str, str] = {}
     affinity: Affinity | None = None
     tolerations: tuple[Toleration, ...] = ()
@@ -108,7 +115,17 @@ class VMIMemory(Wire, frozen=True, kw_only=True):
     memory_overhead: str | int = ""
 
 
+class BackupStatus(Wire, frozen=True, kw_only=True):
+    backup_name: str = ""
+    completed: bool = False
+
+
+class ChangedBlockTracking(Wire, frozen=True, kw_only=True):
+    backup_status: BackupStatus | None = None
+
+
 class VMIStatus(Wire, frozen=True, kw_only=True):
+    changed_block_tracking: ChangedBlockTracking | None = None
     phase: str = ""
     node_name: str = ""
     conditions: tuple[Condition, ...] = ()
@@ -171,6 +188,12 @@ class VMI(Wire, frozen=True, kw_only=True):
         asked = asked or (domain.resources.requests.get("memory", "") if domain.resources else "")
         current = status.guest_current if status is not None else ""
         return max(units(asked) if asked else 0, units(current) if current else 0)
+
+    def backup(self) -> str:
+        """The name of the backup that is being made of it, or the empty string. It keeps a migration waiting."""
+        tracking = self.status.changed_block_tracking
+        backup = tracking.backup_status if tracking is not None else None
+        return (backup.backup_name or "unnamed") if backup is not None and not backup.completed else ""
 
     def memory_being_plugged(self) -> int:
         """Bytes of guest memory that the spec asks for, if a change of it is under way; else 0. The target pod is made

@@ -1,5 +1,8 @@
 """A Pod, as far as the scheduler's filters and the evacuation read it."""
 
+from collections.abc import Mapping
+from functools import cached_property
+
 import msgspec
 
 from drover.facts.podspec import PodSpec, ResourceRequirements, Volume
@@ -34,7 +37,7 @@ class PodStatus(Wire, frozen=True, kw_only=True):
     allocated_resources: dict[str, str] = {}
 
 
-class Pod(Wire, frozen=True, kw_only=True):
+class Pod(Wire, frozen=True, kw_only=True, dict=True):
     metadata: PodMetadata
     spec: PodSpec = PodSpec()
     status: PodStatus = PodStatus()
@@ -95,8 +98,13 @@ class Pod(Wire, frozen=True, kw_only=True):
         }
         return tuple(sorted(taken))
 
-    def requests(self) -> Resources:
+    def requests(self) -> Mapping[str, int]:
         """What the scheduler reserves for it where it is, in the units of `facts.quantity`."""
+        return self._reserved
+
+    @cached_property
+    def _reserved(self) -> Resources:
+        """Computed once: a pod is asked at every planning, and changes at most of them not."""
         status = self.status
         given = Given(
             containers=(*status.container_statuses, *status.init_container_statuses),

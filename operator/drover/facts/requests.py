@@ -34,7 +34,16 @@ def asked(spec: PodSpec) -> Resources:
     Containers and restartable init containers together, or the largest moment of the init phase; the pod's own requests
     instead, where it has any; plus overhead, and the pod itself.
     """
-    return _sum(spec, lambda container: resources(container.resources.requests), resources(_own(spec)))
+    return _whole(spec, _sum(spec, _requests, _requests, resources(_own(spec))))
+
+
+def limited(spec: PodSpec) -> Resources:
+    """The limits of a new pod of this spec, of the resources for which containers have any (PodLimits)."""
+    own = spec.resources.limits if spec.resources is not None else {}
+    level = {name: text for name, text in own.items() if _is_pod_level(name)}
+    limits = _sum(spec, _limits, _limits, resources(level))
+    overhead = resources(spec.overhead)
+    return {name: amount + overhead.get(name, 0) for name, amount in limits.items()}
 
 
 def reserved(spec: PodSpec, given: Given) -> Resources:
@@ -42,7 +51,7 @@ def reserved(spec: PodSpec, given: Given) -> Resources:
     known = {status.name: status for status in given.containers if status.resources is not None}
 
     def of(container: Container) -> Resources:
-        wanted, status = resources(container.resources.requests), known.get(container.name)
+        wanted, status = _requests(container), known.get(container.name)
         if status is None or status.resources is None:
             return wanted
         return _held(wanted, status.resources.requests, status.allocated_resources, given.infeasible)
@@ -50,7 +59,7 @@ def reserved(spec: PodSpec, given: Given) -> Resources:
     own = resources(_own(spec))
     if own and given.pod is not None:
         own = _held(own, given.pod.requests, given.allocated, given.infeasible)
-    return _sum(spec, of, own)
+    return _whole(spec, _sum(spec, of, _requests, own))
 
 
 def _held(wanted: Resources, has: Mapping[str, str], granted: Mapping[str, str], infeasible: bool) -> Resources:
@@ -61,10 +70,20 @@ def _held(wanted: Resources, has: Mapping[str, str], granted: Mapping[str, str],
 
 def _own(spec: PodSpec) -> dict[str, str]:
     requests = spec.resources.requests if spec.resources is not None else {}
-    return {name: text for name, text in requests.items() if name in POD_LEVEL or name.startswith("hugepages-")}
+    return {name: text for name, text in requests.items() if _is_pod_level(name)}
 
 
-def _sum(spec: PodSpec, of: Callable[[Container], Resources], own: Resources) -> Resources:
+def _is_pod_level(name: str) -> bool:
+    return name in POD_LEVEL or name.startswith("hugepages-")
+
+
+def _sum(
+    spec: PodSpec,
+    of: Callable[[Container], Resources],
+    once: Callable[[Container], Resources],
+    own: Resources,
+) -> Resources:
+    """Over containers and sidecars by `of`, over init containers that end by `once`; without overhead."""
     sidecars: Resources = {}
     peak: Resources = {}
     for container in spec.init_containers:
@@ -72,7 +91,19 @@ def _sum(spec: PodSpec, of: Callable[[Container], Resources], own: Resources) ->
         if container.restart_policy == "Always":
             sidecars = total([sidecars, of(container)])
         else:
-            mine = resources(container.resources.requests)
+            mine = once(container)
         peak = largest(peak, total([sidecars, mine]))
     running = total([sidecars, *(of(container) for container in spec.containers)])
-    return total([{**largest(running, peak), **own}, resources(spec.overhead), {"pods": 1}])
+    return {**largest(running, peak), **own}
+
+
+def _requests(container: Container) -> Resources:
+    return resources(container.resources.requests)
+
+
+def _limits(container: Container) -> Resources:
+    return resources(container.resources.limits)
+
+
+def _whole(spec: PodSpec, sum_of: Resources) -> Resources:
+    return total([sum_of, resources(spec.overhead), {"pods": 1}])

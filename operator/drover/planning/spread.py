@@ -11,8 +11,9 @@ import numpy as np
 
 from drover.facts.node import Node
 from drover.facts.selector import includes, untolerated
+from drover.planning.nodeclass import NodeClasses
 from drover.planning.population import Occupant, Population
-from drover.planning.topology import Counts, Domains, Mask, Topology
+from drover.planning.topology import Counts, Domains, Mask
 from drover.planning.vmclass import Spread, VMClass
 
 
@@ -68,7 +69,7 @@ class _Counted:
 class Spreading:
     """Who is where in the end, as placement proceeds. Nothing is counted before a VM with a constraint asks."""
 
-    topology: Topology
+    classes: NodeClasses
     population: Population
     _homes: dict[int, int] = field(default_factory=dict)
     """Where VMs are counted that were given a target."""
@@ -77,7 +78,7 @@ class Spreading:
 
     def copy(self) -> "Spreading":
         """The same, to go on independently."""
-        return Spreading(self.topology, self.population, dict(self._homes))
+        return Spreading(self.classes, self.population, dict(self._homes))
 
     def move(self, uid: str, target: int) -> None:
         """From now on the VM counts on the target."""
@@ -92,7 +93,7 @@ class Spreading:
 
     def allowed(self, vm: Occupant, vm_class: VMClass) -> Mask:
         """bool[nodes]: where the VM may go without breaking a constraint of its own."""
-        result = np.ones(len(self.topology.nodes), dtype=np.bool_)
+        result = np.ones(len(self.classes.topology.nodes), dtype=np.bool_)
         for counted in self._constraints(vm_class):
             result &= counted.allowed(self.counted_on(vm))
         return result
@@ -123,14 +124,23 @@ class Spreading:
         return self._asked[key]
 
     def _count(self, rule: Spread, vm_class: VMClass) -> _Counted:
-        domains = self.topology.domains(rule.key)
-        looked_at = np.array([_looks_at(rule, vm_class, node) for node in self.topology.nodes], dtype=np.bool_)
+        domains = self.classes.topology.domains(rule.key)
+        looked_at = self._looked_at(rule, vm_class)
         known = np.zeros(len(domains.names), dtype=np.bool_)
         known[domains.of[looked_at]] = True
         result = _Counted(rule, domains, looked_at, known, domains.zeros())
         for n in self.population.matching(frozenset({rule.namespace}), rule.selector):
             result.put(self._home(n), 1)
             self._concerned.setdefault(n, []).append(result)
+        return result
+
+    def _looked_at(self, rule: Spread, vm_class: VMClass) -> Mask:
+        """bool[nodes], asked once per class of nodes."""
+        keys = vm_class.label_keys | {each.key for each in vm_class.spread}
+        divided = self.classes.divide(keys, by_name=vm_class.fields)
+        nodes = self.classes.topology.nodes
+        said = np.array([_looks_at(rule, vm_class, nodes[n]) for n in divided.examples], dtype=np.bool_)
+        result: Mask = said[divided.of]
         return result
 
 

@@ -35,18 +35,18 @@ def build(snapshot: Snapshot, index: Index, taken: Mapping[str, str], only: str 
     capacity = [_capacity(node) if node.name in asked else {} for node in nodes]
     names = tuple(sorted({name for each in capacity for name in each}, key=lambda name: (name == GUEST_MEMORY, name)))
     allocatable = table(capacity, names)
-    topology, population = Topology(nodes), Population(occupants(snapshot, index, position))
+    classes, population = NodeClasses(Topology(nodes)), Population(occupants(snapshot, index, position))
     fleet = Fleet(
         nodes,
         names,
         allocatable.copy(),
         allocatable,
         taken,
-        Spreading(topology, population),
-        Neighbours(topology, population),
+        Spreading(classes, population),
+        Neighbours(classes.topology, population),
         Attaching(len(nodes), lambda: _attached(snapshot, index, position)),
         HostPorts(len(nodes), lambda: _ports(snapshot, position)),
-        NodeClasses(topology),
+        classes,
     )
     for name, amounts in _used(snapshot, index, asked).items():
         fleet.take(position[name], row(amounts, names))

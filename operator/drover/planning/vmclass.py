@@ -144,11 +144,11 @@ def target_demand(vmi: VMI, pod: Pod) -> Resources:
     return _with_guest(vmi, pod, wanted)
 
 
-def _pages(requests: Resources) -> int:
+def _pages(requests: Mapping[str, int]) -> int:
     return sum(amount for name, amount in requests.items() if name.startswith("hugepages-"))
 
 
-def _with_guest(vmi: VMI | None, pod: Pod, requests: Resources) -> Resources:
+def _with_guest(vmi: VMI | None, pod: Pod, requests: Mapping[str, int]) -> Resources:
     """A guest on huge pages is no ordinary memory: the kubelet takes those pages off what it offers as memory."""
     guest = max(0, vmi.guest_memory() - _pages(requests)) + _overhead(vmi, pod) if vmi is not None else 0
     return {**requests, GUEST_MEMORY: max(guest, requests.get("memory", 0))}

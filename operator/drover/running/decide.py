@@ -17,7 +17,7 @@ from drover.facts.index import index
 from drover.facts.node import Before
 from drover.facts.snapshot import Snapshot
 from drover.planning.proposal import Goal, Proposal, Proposals
-from drover.running import ledger, maintenance, maintenance_scene, preflight, slots, status
+from drover.running import budgets, ledger, maintenance, maintenance_scene, preflight, slots, status
 from drover.running.actions import Action, Cordon, Decision, ObjectRef, SetFinalizer, Tell, Uncordon
 from drover.running.blind import BLIND, unsure
 from drover.running.dispatch import dispatch
@@ -120,7 +120,8 @@ def _plan(view: View, proposal: Proposal | None, standing: Standing, shared: Rou
     ended = endings(view, shared)
     moves, starts = dispatch(view, proposal, limits, hold, shared)
     keys = dict.fromkeys([*_keys(view), *(save.key for save in ended.saves), *(one.key for one in ended.cancels)])
-    findings = [*found, *preflight.notes(view, limits, snapshot), *preflight.refusals(keys, snapshot)]
+    noted = [*preflight.notes(view, limits, snapshot), *budgets.findings(view, shared.index, snapshot)]
+    findings = [*found, *noted, *preflight.refusals(keys, snapshot)]
     run = _run(view, hold, not ended.saves and _all_done(view, moves, found), shared.now)
     restored = not view.flying and not _marked(view, standing)
     said = status.render(status.Facts(view, run, moves, proposal, hold, findings, restored), shared.now)

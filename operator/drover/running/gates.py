@@ -9,6 +9,7 @@ from drover.api.reasons import Reason, WaitReason
 from drover.api.shared import FailurePolicy, Waiting
 from drover.facts.kubevirt import VMI
 from drover.facts.snapshot import Refusal
+from drover.planning import quota
 from drover.planning.proposal import Assignment, Proposal
 from drover.running import ledger
 from drover.running.preflight import Hold, brief
@@ -18,6 +19,7 @@ from drover.running.views import Case, View
 
 REFUSED_FIRST = timedelta(seconds=1)
 REFUSED_LONGEST = timedelta(minutes=5)
+LONGEST_LABEL = 63
 CLAIMING = frozenset(
     {
         WaitReason.PLANNING,
@@ -105,6 +107,12 @@ def _not_running(c: Candidate) -> Waiting | None:
 
 
 def _not_migratable(c: Candidate) -> Waiting | None:
+    """KubeVirt's own word; and a name that cannot be the label by which it finds the migration of a VM."""
+    name = c.vmi.metadata.name
+    if len(name) > LONGEST_LABEL:
+        message = f"KubeVirt cannot migrate it: its name has {len(name)} characters, and more than {LONGEST_LABEL}"
+        fix = "shut the VM down for the maintenance, and give it a shorter name"
+        return wait(WaitReason.NOT_MIGRATABLE, f"{message} are no label", fix)
     condition = c.vmi.not_migratable()
     if condition is None:
         return None
@@ -117,7 +125,7 @@ def _held(c: Candidate) -> Waiting | None:
     if c.hold is None:
         return None
     if c.hold.reason in (Reason.DRY_RUN_COMPUTED, Reason.PAUSED):
-        return _fits_nowhere(c) or c.hold.waiting
+        return _fits_nowhere(c) or _quota(c) or c.hold.waiting
     return c.hold.waiting
 
 
@@ -201,6 +209,32 @@ def _fits_nowhere(c: Candidate) -> Waiting | None:
         c.round.wake.append(release)
     reason = WaitReason.NO_ROOM if refused.eligible else WaitReason.NO_ELIGIBLE_TARGET
     return wait(reason, refused.message, refused.suggestion, release)
+
+
+def _backup(c: Candidate) -> Waiting | None:
+    """KubeVirt would make a target pod and let it wait (migration.go)."""
+    backup = c.vmi.backup()
+    if backup:
+        return wait(WaitReason.BACKUP_IN_PROGRESS, f"a backup of it is being made ({backup})", "it ends by itself")
+    if c.vmi.spec.utility_volumes:
+        names = ", ".join(volume.name for volume in c.vmi.spec.utility_volumes)
+        return wait(WaitReason.BACKUP_IN_PROGRESS, f"utility volumes are attached: {names}", "detach them")
+    return None
+
+
+def _quota(c: Candidate) -> Waiting | None:
+    """KubeVirt would try to create the target pod again and again, and the migration would never end."""
+    pod = c.round.index.source_pod(c.vmi)
+    words = quota.exceeded(pod, c.round.snapshot) if pod is not None else None
+    if words is None:
+        return None
+    moving = [vmim.name for (space, _), vmims in c.round.index.in_flight.items() if space == c.case.namespace
+              for vmim in vmims]  # fmt: skip
+    if moving:
+        message = f"{words} while others of its namespace move"
+        return wait(WaitReason.AWAITING_MOVE, message, "it goes on when they have arrived", by=moving)
+    fix = "raise the quota, or stop something in the namespace: a VM that moves has two pods until it has arrived"
+    return wait(WaitReason.QUOTA_EXCEEDED, words, fix)
 
 
 def _outdated(c: Candidate) -> Waiting | None:
@@ -295,6 +329,8 @@ GATES: tuple[Callable[[Candidate], Waiting | None], ...] = (
     _unplaced,
     _not_started,
     _outdated,
+    _backup,
+    _quota,
     _refused,
     _awaits_others,
     _cluster_limit,

@@ -165,7 +165,7 @@ def test_counting_on_and_counting_anew_agree_on_spread(scene: Scene) -> None:
         replace(each, home=ground.position[where[each.uid]] if each.uid in where else each.home)
         for each in ground.spreading.population.occupants
     ]
-    anew = Spreading(ground.spreading.topology, Population(settled))
+    anew = Spreading(ground.classes, Population(settled))
     for mover in everybody:
         occupant, vm_class = mover.guest.occupant, mover.guest.vm_class
         assert (ground.spreading.allowed(occupant, vm_class) == anew.allowed(occupant, vm_class)).all()

@@ -15,6 +15,7 @@ from tests.builders import (
     a_kubevirt,
     a_node,
     a_plan,
+    a_quota,
     a_record,
     a_report,
     a_vmi,
@@ -105,6 +106,21 @@ def behind_another() -> ClusterBuilder:
     return scene(db, web, a_kubevirt().limits(9, 9))
 
 
+def without_quota(*parts: object) -> ClusterBuilder:
+    quota = a_quota("q").set("status", {"hard": {"pods": "1"}, "used": {"pods": "1"}})
+    return scene(quota, *parts)
+
+
+def while_a_neighbour_moves() -> ClusterBuilder:
+    """What it holds of the quota is free again when it has arrived."""
+    return without_quota(a_kubevirt().limits(9, 9), a_vmi("db").on("n2"), a_vmim("db").phase("Running"))
+
+
+def with_a_backup(**status: object) -> ClusterBuilder:
+    vmi = a_vmi("web").set("status.changedBlockTracking.backupStatus", {"backupName": "nightly", **status})
+    return scene(vmi)
+
+
 def before_its_record() -> ClusterBuilder:
     return scene(a_vmim("web").of(PLAN).to("n2").phase("Failed"))
 
@@ -144,6 +160,15 @@ WAITS: list[tuple[str, WaitReason | None, Callable[[], ClusterBuilder]]] = [
         lambda: scene(plan=a_plan("p").evacuates("n1", cordon="Apply").running()),
     ),
     ("another has to be there first", WaitReason.AWAITING_MOVE, behind_another),
+    ("its namespace has no quota for two pods of it", WaitReason.QUOTA_EXCEEDED, without_quota),
+    ("nor while others move", WaitReason.AWAITING_MOVE, while_a_neighbour_moves),
+    ("a backup is being made", WaitReason.BACKUP_IN_PROGRESS, with_a_backup),
+    ("a backup has been made", None, lambda: with_a_backup(completed=True)),
+    (
+        "a volume is attached for a backup",
+        WaitReason.BACKUP_IN_PROGRESS,
+        lambda: scene(a_vmi("web").set("spec.utilityVolumes", [{"name": "scratch"}])),
+    ),
     ("it failed just now", WaitReason.BACKOFF, lambda: scene().knows(a_report(PLAN, a_record("web", FAILED)))),
     ("no node may take it", WaitReason.NO_ELIGIBLE_TARGET, lambda: scene(a_node("n2").cordoned())),
     ("the scheduler refused the only one", WaitReason.NO_ELIGIBLE_TARGET, with_a_rejected_target),
@@ -206,6 +231,9 @@ def test_every_reason_is_in_the_table() -> None:
     [
         ("no node has room for it", "none of 1 other nodes fits: 1× lacks 2.2 GiB of memory"),
         ("enough are in flight", "1 migrations are in flight in the cluster, and 1 may be"),
+        ("its namespace has no quota for two pods of it", "the quota q lacks 1 of pods for a second pod of it"),
+        ("a backup is being made", "a backup of it is being made (nightly)"),
+        ("a volume is attached for a backup", "utility volumes are attached: scratch"),
         ("another has to be there first", "its target n2 will do only when shop/db has moved"),
         ("the scheduler says no", "the scheduler: 0/3 nodes are available: 3 Insufficient memory."),
         ("KubeVirt does not begin", "KubeVirt: migrationRejectedByResourceQuota"),
@@ -310,3 +338,16 @@ def test_who_waits_for_another_starts_when_that_has_arrived(lingers: bool, start
         db.on("n2")
     assert a_round(before, proposals=proposals).starts == starts
     assert web.name == "web"
+
+
+def test_a_name_that_is_no_label_cannot_be_migrated() -> None:
+    waiting = a_round(scene(a_vmi("w" * 64).with_uid("long"))).vm("w" * 64).waiting
+    assert waiting is not None
+    assert waiting.reason == WaitReason.NOT_MIGRATABLE
+    assert waiting.message == "KubeVirt cannot migrate it: its name has 64 characters, and more than 63 are no label"
+    assert "w" * 63 in a_round(scene(a_vmi("w" * 63).with_uid("long"))).starts
+
+
+def test_a_dry_run_says_that_there_is_no_quota() -> None:
+    quota = a_quota("q").set("status", {"hard": {"pods": "1"}, "used": {"pods": "1"}})
+    assert a_round(scene(quota, plan=a_plan("p").evacuates("n1").dry())).waits("web") == WaitReason.QUOTA_EXCEEDED
