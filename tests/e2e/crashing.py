@@ -11,6 +11,7 @@ from tests.e2e.killable import KILL_AT, SAID
 from tests.e2e.recorder import MAINTENANCES, PLANS
 from tests.e2e.scene import Scene
 from tests.e2e.staging import Stage
+from tests.e2e.unseen import ADMITS, PICKY, an_unseen_rule
 from virtsim.objects.pods import labels_of
 from virtsim.objects.resources import NODES, VMIMS, VMIS, Object
 
@@ -19,28 +20,18 @@ LATE_SECONDS = 5.0
 """After the end of it all, for a kill at one of the last writes."""
 BEFORE = "drover.dev/before"
 PLAN = "n-1-maintenance"
-APART = {
-    "requiredDuringSchedulingIgnoredDuringExecution": [
-        {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"app": "rival"}}}
-    ]
-}
 HOW = {"failurePolicy": {"backoff": "500ms", "retries": 5}, "limits": {"perTarget": 3}}
-VMS = ("a-fails", "a-lonely", "web-1", "web-2", "web-3", "web-4")
+VMS = ("a-fails", "a-picky", "web-1", "web-2", "web-3", "web-4")
 
 
 @asynccontextmanager
 async def six_vms(stage: Stage) -> AsyncIterator[Scene]:
-    """On n-1, and nothing started yet. `a-lonely` is the largest, n-2 has the most room, and a VM there with which it
-    must not be: our planner does not know of such a rule, so that the scheduler refuses its target."""
-    lonely = vms("a-lonely", memory="2Gi", spec={"affinity": {"podAntiAffinity": APART}})
-    fleet = (
-        lonely
-        + vms("a-fails", annotations=failing())
-        + vms("web", count=4)
-        + vms("rival", on="n-2", labels={"app": "rival"})
-    )
-    ground = nodes(None, "n-1") + nodes(None, "n-2", memory="40Gi") + nodes(None, "n-3")
-    async with stage.scene(ground, fleet, total=8, per_source=3, started=False) as scene:
+    """On n-1, and nothing started yet. `a-picky` is the largest, n-2 has the most room, and a rule that our planner
+    knows nothing of is against it: the scheduler refuses that target."""
+    picky = vms("a-picky", memory="2Gi", labels=PICKY)
+    fleet = picky + vms("a-fails", annotations=failing()) + vms("web", count=4)
+    ground = nodes(None, "n-1") + nodes(None, "n-2", memory="40Gi") + nodes(None, "n-3", labels=ADMITS)
+    async with stage.scene(ground, fleet, total=8, per_source=3, started=False) as scene, an_unseen_rule(scene):
         yield scene
 
 
@@ -86,7 +77,7 @@ def look(scene: Scene) -> None:
     """No migration twice, no result lost, the node as it was, the VMs where they should be."""
     made = made_by_us(scene)
     tries = Counter(each["spec"]["vmiName"] for each in made)
-    assert tries == {**dict.fromkeys(VMS, 1), "a-fails": tries["a-fails"], "a-lonely": 2}, tries
+    assert tries == {**dict.fromkeys(VMS, 1), "a-fails": tries["a-fails"], "a-picky": 2}, tries
     assert 2 <= tries["a-fails"] <= 6
     recorded = {
         a["uid"]: a for plan in _plans(scene) for record in scene.records(plan).values() for a in record["attempts"]
@@ -96,13 +87,13 @@ def look(scene: Scene) -> None:
     assert outcomes == {
         **{(name, "Done"): 1 for name in VMS},
         ("a-fails", "Failed"): tries["a-fails"] - 1,
-        ("a-lonely", "Rejected"): 1,
+        ("a-picky", "Rejected"): 1,
     }
     node = scene.get(NODES, "n-1")
     assert not node["spec"].get("unschedulable")
     assert BEFORE not in node["metadata"].get("annotations", {})
     assert scene.vms_on("n-1") == []
-    assert scene.node_of("a-lonely") == "n-3"
+    assert scene.node_of("a-picky") == "n-3"
     assert {scene.get(VMIS, name)["status"]["phase"] for name in VMS} == {"Running"}
 
 

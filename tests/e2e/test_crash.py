@@ -14,7 +14,7 @@ WRITES = (
     f"POST {PLAN} #1",
     f"PATCH {PLAN} #1",
     f"POST {MIGRATION} a-fails/1 #1",
-    f"POST {MIGRATION} a-lonely/1 #1",
+    f"POST {MIGRATION} a-picky/1 #1",
     f"POST {MIGRATION} web-1/1 #1",
     f"POST {MIGRATION} web-2/1 #1",
     f"POST {MIGRATION} web-3/1 #1",
@@ -22,8 +22,8 @@ WRITES = (
     f"POST migrationreports {REPORT} #1",
     *(f"PATCH migrationreports/status {REPORT} #{number}" for number in range(1, 7)),
     f"POST {MIGRATION} a-fails/2 #1",
-    f"DELETE {MIGRATION} a-lonely/1 #1",
-    f"POST {MIGRATION} a-lonely/2 #1",
+    f"DELETE {MIGRATION} a-picky/1 #1",
+    f"POST {MIGRATION} a-picky/2 #1",
     f"PATCH {PLAN} #2",
     "PATCH nodes n-1 #2",
     "PATCH nodemaintenances n-1 #2",
@@ -38,7 +38,7 @@ SAMPLE = (
     f"before POST {PLAN} #1",
     f"after POST {MIGRATION} web-1/1 #1",
     f"before PATCH migrationreports/status {REPORT} #2",
-    f"after DELETE {MIGRATION} a-lonely/1 #1",
+    f"after DELETE {MIGRATION} a-picky/1 #1",
     "before PATCH nodes n-1 #2",
 )
 

@@ -13,12 +13,12 @@ from tests.e2e.recorder import MAINTENANCES, PLANS
 from tests.e2e.scene import Scene, findings, vm
 from tests.e2e.staging import Stage
 from tests.e2e.test_plan import evacuation
+from tests.e2e.unseen import ADMITS, PICKY, an_unseen_rule
 from virtsim.objects.resources import VMIMS, VMIS, Object
 
 pytestmark = pytest.mark.anyio
 
 IMPATIENT = {"retries": 1, "backoff": "3s"}
-APART = {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"app": "rival"}}}
 
 
 def _waits(name: str, reason: str) -> Callable[[Object], bool]:
@@ -64,30 +64,52 @@ async def test_spent_retries_come_back_when_another_node_can_take_it(stage: Stag
 
 
 async def test_a_target_that_the_scheduler_refuses_is_replaced_in_seconds(stage: Stage) -> None:
-    """Anti-affinity between VMs is nothing our planner knows: it takes the node with the most room."""
-    lonely = {"affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [APART]}}}
+    """A rule of an admission policy is nothing our planner knows: it takes the node with the most room."""
+    ground = nodes(None, "n-1") + nodes(None, "n-2", memory="40Gi") + nodes(None, "n-3", labels=ADMITS)
+    async with stage.scene(ground, vms("picky", labels=PICKY)) as scene, an_unseen_rule(scene):
+        await scene.plan("leave", **evacuation("n-1"))
+        pending = await scene.when(PLANS, "leave", _waits("picky", "TargetPending"))
+        assert "the scheduler: " in vm(pending, "picky")["waiting"]["message"]
+        done = await scene.phase(PLANS, "leave", "Succeeded", within=15)
+        assert scene.node_of("picky") == "n-3"
+        record = scene.records(done)["picky"]
+        assert [each["outcome"] for each in record["attempts"]] == ["Rejected", "Done"]
+        assert [each["node"] for each in record["rejected"]] == ["n-2"]
+        assert "node affinity/selector" in record["rejected"][0]["message"]
+        told = await scene.events(scene.get(VMIS, "picky"), scene.namespace)
+        assert any(kind == "Warning" and reason == "TargetRejected" for kind, reason, _ in told)
+
+
+async def test_vms_that_must_be_apart_are_sent_apart_at_once(stage: Stage) -> None:
+    apart = {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"app": "rival"}}}
+    lonely = {"affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [apart]}}}
     ground = nodes(None, "n-1") + nodes(None, "n-2", memory="40Gi") + nodes(None, "n-3")
     fleet = vms("lonely", spec=lonely) + vms("rival", on="n-2", labels={"app": "rival"})
     async with stage.scene(ground, fleet) as scene:
         await scene.plan("leave", **evacuation("n-1"))
-        pending = await scene.when(PLANS, "leave", _waits("lonely", "TargetPending"))
-        assert "the scheduler: " in vm(pending, "lonely")["waiting"]["message"]
-        done = await scene.phase(PLANS, "leave", "Succeeded", within=15)
+        done = await scene.phase(PLANS, "leave", "Succeeded")
         assert scene.node_of("lonely") == "n-3"
-        record = scene.records(done)["lonely"]
-        assert [each["outcome"] for each in record["attempts"]] == ["Rejected", "Done"]
-        assert [each["node"] for each in record["rejected"]] == ["n-2"]
-        assert "anti-affinity" in record["rejected"][0]["message"]
-        told = await scene.events(scene.get(VMIS, "lonely"), scene.namespace)
-        assert any(kind == "Warning" and reason == "TargetRejected" for kind, reason, _ in told)
+        assert [each["outcome"] for each in scene.records(done)["lonely"]["attempts"]] == ["Done"]
+
+
+async def test_vms_that_must_be_together_follow_one_another(stage: Stage) -> None:
+    """The one that requires nobody goes first; the other waits until it has arrived, and then its scheduler agrees."""
+    together = {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"app": "leader"}}}
+    follows = {"affinity": {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [together]}}}
+    fleet = vms("follower", spec=follows) + vms("leader", labels={"app": "leader"}, seconds=4)
+    async with stage.scene(nodes(3), fleet) as scene:
+        await scene.plan("leave", **evacuation("n-1"))
+        waiting = await scene.when(PLANS, "leave", _waits("follower", "AwaitingMove"))
+        assert "leader" in vm(waiting, "follower")["waiting"]["message"]
+        done = await scene.phase(PLANS, "leave", "Succeeded")
+        assert scene.node_of("follower") == scene.node_of("leader") != "n-1"
+        for name in ("leader", "follower"):
+            assert [each["outcome"] for each in scene.records(done)[name]["attempts"]] == ["Done"]
 
 
 async def test_nowhere_left_to_go(stage: Stage) -> None:
     """All targets refused: it says so, and leaves no migration behind."""
-    lonely = {"affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [APART]}}}
-    async with stage.scene(
-        nodes(2), vms("lonely", spec=lonely) + vms("rival", on="n-2", labels={"app": "rival"})
-    ) as scene:
+    async with stage.scene(nodes(2), vms("picky", labels=PICKY)) as scene, an_unseen_rule(scene):
         await scene.plan("leave", **evacuation("n-1"))
         blocked = await scene.phase(PLANS, "leave", "Blocked")
         assert "refused by the scheduler" in next(iter(findings(blocked).values()))["message"]

@@ -60,7 +60,7 @@ class Pod(Wire, frozen=True, kw_only=True, dict=True):
     def is_launcher(self) -> bool:
         return self.metadata.labels.get("kubevirt.io") == LAUNCHER
 
-    @property
+    @cached_property
     def vmi_uid(self) -> str:
         """The UID of the VMI that controls it, or the empty string."""
         owner = self.metadata.controller()
@@ -77,6 +77,17 @@ class Pod(Wire, frozen=True, kw_only=True, dict=True):
         if condition is None or condition.status != "False" or condition.reason != "Unschedulable":
             return None
         return condition.message or "no message"
+
+    def may_repel(self, namespace: str) -> bool:
+        """Whether it requires to be apart from pods that may be in this namespace."""
+        affinity = self.spec.affinity
+        if affinity is None or affinity.pod_anti_affinity is None:
+            return False
+        own = self.metadata.namespace
+        return any(
+            term.namespace_selector is not None or namespace in (term.namespaces or (own,))
+            for term in affinity.pod_anti_affinity.required
+        )
 
     def claims(self) -> tuple[str, ...]:
         """The names of its volume claims, in its namespace."""

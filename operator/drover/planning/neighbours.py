@@ -103,30 +103,32 @@ class Neighbours:
         self._places[n] = places if target in places else (*places, target)
         self._target[n] = target
 
-    def awaited(self, vm: Occupant, node: int) -> list[str]:
-        """The UIDs of those on whose arrival it depends that the VM may go to the node: one of them in each domain it
-        requires, when nobody is there already."""
-        result: list[str] = []
+    def awaited(self, vm: Occupant, node: int) -> list[tuple[str, int]]:
+        """Who has to arrive, and on which node, before the VM may go to the node: one of those it requires in each
+        domain where nobody of them is settled already."""
+        result: set[tuple[str, int]] = set()
         for key, counted in self._of_all(vm.bonds.near).items() if vm.bonds.near else ():
-            domain = counted.domains.of[node]
-            there = [n for n in self._meant(vm.bonds.near) if self._near_domain(n, key) == domain]
-            if there and all(n in self._target and not self._was_there(n, key, domain) for n in there):
-                result.append(self.population.occupants[there[0]].uid)
-        return sorted(set(result))
+            of, domain = counted.domains.of, counted.domains.of[node]
+            near = [n for n in self._meant(vm.bonds.near) if self._heads_for(n, of) == domain]
+            if near and not any(self._is_settled(n) for n in near):
+                first = self._target.get(near[0], self.population.occupants[near[0]].home)
+                assert first is not None
+                result.add((self.population.occupants[near[0]].uid, first))
+        return sorted(result)
+
+    def _heads_for(self, n: int, of: Counts) -> int | None:
+        """The domain in which it will be."""
+        home = self._target.get(n, self.population.occupants[n].home)
+        return int(of[home]) if home is not None else None
+
+    def _is_settled(self, n: int) -> bool:
+        return n not in self._target and self.population.occupants[n].settled
 
     def _where(self, n: int) -> tuple[int, ...]:
         return self._places.get(n, self.population.occupants[n].places)
 
     def _near_places(self, n: int) -> tuple[int, ...]:
-        return (self._target[n],) if n in self._target else self.population.occupants[n].places
-
-    def _near_domain(self, n: int, key: str) -> int:
-        places = self._near_places(n)
-        return int(self.topology.domains(key).of[places[0]]) if places else -1
-
-    def _was_there(self, n: int, key: str, domain: int) -> bool:
-        of = self.topology.domains(key).of
-        return any(of[place] == domain for place in self.population.occupants[n].places)
+        return (self._target[n],) if n in self._target else self.population.occupants[n].pods
 
     def _attracted(self, vm: Occupant) -> Mask:
         """Every domain must have a pod that satisfies all terms together; if there is none anywhere, a VM that

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from drover.planning import reasons
 from drover.planning.checks import chain
 from drover.planning.checks.room import REQUESTS, shortages
+from drover.planning.explain import Reason, summarize
 from drover.planning.fleet import IMPOSSIBLE, Amounts, Fleet
 from drover.planning.guest import Guest
 from drover.planning.topology import Mask
@@ -35,12 +36,13 @@ class Mover:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A target and why it. `doubt` is what nobody can judge of it; `after` are the VMs that have to arrive first."""
+    """A target and why it. `doubt` is what nobody can judge of it; `after` are the VMs (by UID) that have to arrive
+    first, each with the node where."""
 
     target: str
     why: str
     doubt: str = ""
-    after: tuple[str, ...] = ()
+    after: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +117,14 @@ def _choose(ask: _Ask, ground: _Ground) -> Placed | Unplaced:
     kept = fleet.position.get(ask.mover.kept)
     left = _left(ask.demand, fleet)
     best = kept if kept is not None and fitting[kept] else int(np.argmax(np.where(fitting, left, -np.inf)))
-    after = fleet.neighbours.awaited(guest.occupant, best)
+    awaited = fleet.neighbours.awaited(guest.occupant, best)
+    after = tuple((uid, fleet.nodes[node].name) for uid, node in awaited)
     fleet.move(guest, best)
     ground.refusals.clear()
     what = "the only node that fits" if count == 1 else f"one of {count} nodes that fit"
     doubt = chain.doubt(guest, fleet, best) if ask.codes[best] < chain.FITS else ""
     why = f"{what}; {left[best]:.0%} of its scarcest resource stays free"
-    return Placed(fleet.nodes[best].name, why, doubt, tuple(after))
+    return Placed(fleet.nodes[best].name, why, doubt, after)
 
 
 def _without(mask: Mask, names: Iterable[str], fleet: Fleet) -> Mask:
@@ -166,10 +169,10 @@ def _alike(ask: _Ask, fleet: Fleet) -> Hashable:
 def _message(ask: _Ask, ground: _Ground) -> str:
     """The reasons counted, in the scheduler's manner."""
     others = [reason for reason in _why_not(ask, ground) if reason != reasons.IS_SOURCE]
-    return f"none of {len(others)} other nodes fits: {chain.summarize(others)}" if others else "no other node exists"
+    return f"none of {len(others)} other nodes fits: {summarize(others)}" if others else "no other node exists"
 
 
-def _why_not(ask: _Ask, ground: _Ground) -> list[str]:
+def _why_not(ask: _Ask, ground: _Ground) -> list[Reason]:
     """The reason of each node: the first there is."""
     mover, fleet = ask.mover, ground.fleet
     said = _words(mover.guest, ground).copy()
@@ -178,8 +181,8 @@ def _why_not(ask: _Ask, ground: _Ground) -> list[str]:
             said[fleet.position[name]] = reason
     others = chain.in_the_way(mover.guest, fleet)
     short = shortages(ask.demand, fleet)
-    told = [one or two or three for one, two, three in zip(said, others, short, strict=True)]
-    return [chain.verdict(mover.guest, fleet, n).words if each == "has room" else each for n, each in enumerate(told)]
+    told = (one or two or three for one, two, three in zip(said, others, short, strict=True))
+    return [each or chain.verdict(mover.guest, fleet, n).words for n, each in enumerate(told)]
 
 
 def _words(guest: Guest, ground: _Ground) -> list[str | None]:

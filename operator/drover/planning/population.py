@@ -13,16 +13,26 @@ Labels = Mapping[str, str]
 class Occupant:
     """A VM or another pod. Nodes are positions in the fleet.
 
-    `places` are the nodes with a pod of it that has not ended, and the one it is on its way to: both hosts hold a VM
-    that moves. `home` is the one of them where it will be in the end; None if it is about to end.
+    `pods` are the nodes with a pod of it that has not ended: a VM that moves may have two. `home` is where it will be
+    in the end, which may have no pod of it yet; None if it is about to end.
     """
 
     uid: str
     namespace: str
     labels: Labels
     home: int | None
-    places: tuple[int, ...]
+    pods: tuple[int, ...]
     bonds: Bonds = ALONE
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        """Where it is or is about to be: both hosts hold a VM that moves."""
+        return self.pods if self.home is None or self.home in self.pods else (*self.pods, self.home)
+
+    @property
+    def settled(self) -> bool:
+        """Whether it is where it will be, and nowhere else."""
+        return self.pods == (self.home,)
 
 
 @dataclass(slots=True)

@@ -40,7 +40,8 @@ class Goal:
 class Assignment:
     """A VM (by VMI UID), the node it is on, the node it is to go to, and why that one.
 
-    `doubt`: what nobody can judge of the target. `after`: the VMs (by UID) that have to have arrived first.
+    `doubt`: what nobody can judge of the target. `after`: the VMs (by UID) that have to have arrived first, each with
+    the node where.
     """
 
     vm: str
@@ -48,7 +49,7 @@ class Assignment:
     target: str
     why: str
     doubt: str = ""
-    after: tuple[str, ...] = ()
+    after: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,16 +179,15 @@ def judge(vmi: VMI, node: str, forbidden: Mapping[str, str], snapshot: Snapshot,
 
     The same checks and the same counting as placement, on a fresh snapshot: asked again before every dispatch.
     """
-    fleet = survey.build(snapshot, relations, {}, only=node)
-    position = fleet.position.get(node)
-    guest = survey.guest(vmi, snapshot, relations, fleet.position)
+    position = survey.positions(snapshot)
+    guest = survey.guest(vmi, snapshot, relations, position)
     if guest is None:
         return Verdict(Answer.NO, words="cannot be judged: no launcher pod of the VM runs on its node")
-    if position is None:
+    if node not in position:
         return Verdict(Answer.NO, words="does not exist")
     if node in forbidden:
         return Verdict(Answer.NO, words=forbidden[node])
-    return chain.verdict(guest, fleet, position)
+    return chain.verdict(guest, survey.around(guest, node, snapshot, relations), position[node])
 
 
 def admits(vmi: VMI, node: str, forbidden: Mapping[str, str], snapshot: Snapshot, relations: Index) -> str | None:

@@ -1,11 +1,12 @@
 """From a Snapshot to the Fleet: what is on every node, or on its way there."""
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 
 from drover.facts.index import Index
 from drover.facts.kubevirt import VMI, VMIM
 from drover.facts.node import Node
 from drover.facts.pod import HostPort, Pod
+from drover.facts.podspec import Affinity
 from drover.facts.quantity import Resources, total
 from drover.facts.snapshot import Snapshot
 from drover.facts.wire import key_of
@@ -27,15 +28,39 @@ Positions = Mapping[str, int]
 """The positions of nodes by their names."""
 
 
-def build(snapshot: Snapshot, index: Index, taken: Mapping[str, str], only: str | None = None) -> Fleet:
-    """The fleet of a snapshot. `only`: the one node whose room is asked about; there is none on the others then."""
+def build(snapshot: Snapshot, index: Index, taken: Mapping[str, str]) -> Fleet:
+    """The fleet of a snapshot."""
+    return _fleet(snapshot, index, taken, set(_names(snapshot)), lambda _: True)
+
+
+def around(guest: Guest, node: str, snapshot: Snapshot, index: Index) -> Fleet:
+    """The fleet as far as it matters to this VM on this node: there is no room on others, and nobody is in it whom no
+    check of the VM looks at."""
+    return _fleet(snapshot, index, {}, {node}, _concerning(guest))
+
+
+def positions(snapshot: Snapshot) -> Positions:
+    """The positions of the nodes in every fleet of the snapshot."""
+    return {name: n for n, name in enumerate(_names(snapshot))}
+
+
+def _names(snapshot: Snapshot) -> list[str]:
+    return sorted(node.name for node in snapshot.nodes.values())
+
+
+def _fleet(
+    snapshot: Snapshot,
+    index: Index,
+    taken: Mapping[str, str],
+    asked: Container[str],
+    concerns: Callable[[Pod], bool],
+) -> Fleet:
     nodes = tuple(sorted(snapshot.nodes.values(), key=lambda node: node.name))
     position = {node.name: n for n, node in enumerate(nodes)}
-    asked = {name for name in position if only in (None, name)}
     capacity = [_capacity(node) if node.name in asked else {} for node in nodes]
     names = tuple(sorted({name for each in capacity for name in each}, key=lambda name: (name == GUEST_MEMORY, name)))
     allocatable = table(capacity, names)
-    classes, population = NodeClasses(Topology(nodes)), Population(occupants(snapshot, index, position))
+    classes, population = NodeClasses(Topology(nodes)), Population(occupants(snapshot, index, position, concerns))
     fleet = Fleet(
         nodes,
         names,
@@ -49,8 +74,23 @@ def build(snapshot: Snapshot, index: Index, taken: Mapping[str, str], only: str 
         classes,
     )
     for name, amounts in _used(snapshot, index, asked).items():
-        fleet.take(position[name], row(amounts, names))
+        if name in position:
+            fleet.take(position[name], row(amounts, names))
     return fleet
+
+
+def _concerning(guest: Guest) -> Callable[[Pod], bool]:
+    """The pods that a VM's spread and affinity can mean, and all that may mean the VM."""
+    near_or_apart = (*guest.occupant.bonds.near, *guest.occupant.bonds.apart)
+    own = {guest.occupant.namespace} if guest.vm_class.spread else set()
+    named = own.union(*(term.namespaces or () for term in near_or_apart))
+    everywhere = any(term.namespaces is None for term in near_or_apart)
+    mine = guest.occupant.namespace
+
+    def concerns(pod: Pod) -> bool:
+        return everywhere or pod.metadata.namespace in named or pod.may_repel(mine)
+
+    return concerns
 
 
 def _capacity(node: Node) -> Resources:
@@ -86,17 +126,19 @@ def _bound(target: Pod | None) -> bool:
     return target is not None and bool(target.node)
 
 
-def occupants(snapshot: Snapshot, index: Index, position: Positions) -> list[Occupant]:
-    """Every VM once and every other bound pod; nothing that is terminal."""
+def occupants(
+    snapshot: Snapshot, index: Index, position: Positions, concerns: Callable[[Pod], bool] = lambda _: True
+) -> list[Occupant]:
+    """Every VM once and every other bound pod, if it concerns anybody; nothing that is terminal."""
     found: list[Occupant] = []
     for pod in snapshot.pods.values():
-        if not pod.node or pod.terminal:
+        if not pod.node or pod.terminal or not concerns(pod):
             continue
         vmi = index.vmis_by_uid.get(pod.vmi_uid)
         if vmi is None:
             found.append(_pod(pod, snapshot, position))
         elif _stands_for(pod, vmi, index):
-            found.append(occupant(vmi, pod, snapshot, index, position))
+            found.append(_occupant(vmi, pod, pod.spec.affinity, snapshot, index, position))
     return sorted(found, key=lambda occupant: occupant.uid)
 
 
@@ -116,31 +158,37 @@ def _pod(pod: Pod, snapshot: Snapshot, position: Positions) -> Occupant:
         namespace=namespace,
         labels=labels,
         home=at if pod.metadata.deletion_timestamp is None else None,
-        places=(at,) if at is not None else (),
+        pods=(at,) if at is not None else (),
         bonds=bonds(pod.spec.affinity, namespace, labels, snapshot.namespaces),
     )
 
 
-def occupant(vmi: VMI, pod: Pod, snapshot: Snapshot, index: Index, position: Positions) -> Occupant:
+def _occupant(
+    vmi: VMI, pod: Pod, affinity: Affinity | None, snapshot: Snapshot, index: Index, position: Positions
+) -> Occupant:
     """The VM that runs in this pod. Its target pod will have the labels of the VMI as they are now."""
     labels, namespace = {**pod.metadata.labels, **vmi.metadata.labels}, pod.metadata.namespace
     heading = _heading(vmi, snapshot, index)
     ending = pod.metadata.deletion_timestamp is not None and not heading
-    names = {each.node for each in index.pods_of(vmi)} | {heading}
-    places = sorted(position[name] for name in names if name in position)
     return Occupant(
         uid=vmi.uid,
         namespace=namespace,
         labels=labels,
         home=position.get(heading or pod.node) if not ending else None,
-        places=tuple(places),
-        bonds=bonds(selection.affinity(vmi, pod), namespace, labels, snapshot.namespaces),
+        pods=_bound_to(index.pods_of(vmi), position),
+        bonds=bonds(affinity, namespace, labels, snapshot.namespaces),
     )
 
 
+def _bound_to(pods: list[Pod], position: Positions) -> tuple[int, ...]:
+    if len(pods) == 1:
+        return (position[pods[0].node],) if pods[0].node in position else ()
+    return tuple(sorted({position[pod.node] for pod in pods if pod.node in position}))
+
+
 def _heading(vmi: VMI, snapshot: Snapshot, index: Index) -> str:
-    flights = (towards(vmim, snapshot, index) for vmim in index.in_flight.get(key_of(vmi), ()))
-    return next((node for node in flights if node), "")
+    flying = index.in_flight.get(key_of(vmi), ())
+    return next((node for node in (towards(vmim, snapshot, index) for vmim in flying) if node), "")
 
 
 def guest(vmi: VMI, snapshot: Snapshot, index: Index, position: Positions) -> Guest | None:
@@ -149,7 +197,8 @@ def guest(vmi: VMI, snapshot: Snapshot, index: Index, position: Positions) -> Gu
     if pod is None or vm_class is None:
         return None
     attached = handles(claims(vmi, pod), vmi.metadata.namespace, snapshot)
-    return Guest(occupant(vmi, pod, snapshot, index, position), vm_class, attached)
+    wanted = selection.affinity(vmi, pod)
+    return Guest(_occupant(vmi, pod, wanted, snapshot, index, position), vm_class, attached)
 
 
 def class_of(vmi: VMI, snapshot: Snapshot, index: Index) -> VMClass | None:

@@ -266,22 +266,20 @@ def _another_may_do(c: Candidate, target: str) -> bool:
 def _awaits_others(c: Candidate) -> Waiting | None:
     """Others have to have arrived, and left where they were, before its target will do."""
     assert c.planned is not None
-    assert c.proposal is not None
-    ahead = [c.proposal.assignments[uid] for uid in c.planned.after if uid in c.proposal.assignments]
-    names = [name for name in (_underway(each, c) for each in ahead) if name]
+    names = [name for uid, node in c.planned.after if (name := _underway(uid, node, c))]
     if not names:
         return None
     message = f"its target {c.planned.target} will do only when {', '.join(names)} has moved"
     return wait(WaitReason.AWAITING_MOVE, message, "it goes on by itself", by=names)
 
 
-def _underway(other: Assignment, c: Candidate) -> str:
-    """The VM's name, unless its guest is on its target and no pod of it is where it was."""
-    vmi = c.round.index.vmis_by_uid.get(other.vm)
+def _underway(uid: str, node: str, c: Candidate) -> str:
+    """The VM's name, unless its guest is on the node and no pod of it anywhere else."""
+    vmi = c.round.index.vmis_by_uid.get(uid)
     if vmi is None or vmi.final:
         return ""
-    left = all(pod.node != other.source for pod in c.round.index.pods_of(vmi))
-    return "" if vmi.node == other.target and left else f"{vmi.metadata.namespace}/{vmi.metadata.name}"
+    arrived = vmi.node == node and all(pod.node == node for pod in c.round.index.pods_of(vmi))
+    return "" if arrived else f"{vmi.metadata.namespace}/{vmi.metadata.name}"
 
 
 def _cluster_limit(c: Candidate) -> Waiting | None:

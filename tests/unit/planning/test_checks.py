@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drover.facts.quantity import human
+from drover.planning import explain
 from drover.planning.checks import chain, room
 from drover.planning.checks.check import NodeCheck
 from drover.planning.vmclass import GUEST_MEMORY
@@ -108,8 +108,9 @@ def test_shortage(node: dict[str, str], requests: dict[str, str], words: str) ->
     vmi = a_vmi("web").memory("1Mi").requests(requests)
     ground = a_scene(a_node("n2").allocatable(node)).fleet()
     row = ground.vector(dict(a_scene(vmi).vm_class(vmi).requests))
-    assert room.shortages(row, ground)[0].startswith(words)
-    assert bool(room.has_room(row, ground)[0]) is (words == "has room")
+    (short,) = room.shortages(row, ground)
+    assert (explain.words(short) if short is not None else "has room").startswith(words)
+    assert bool(room.has_room(row, ground)[0]) is (short is None)
 
 
 AMOUNTS = st.integers(0, 6).map(lambda n: n * 700)
@@ -123,13 +124,12 @@ def test_the_worst_shortage_is_the_largest_share_of_the_node(
     fleet = a_scene(*(a_node(f"n{n}") for n in range(len(nodes)))).fleet()
     rows = np.array(nodes, dtype=np.int64)
     ground = replace(fleet, resources=("cpu", "pods"), allocatable=rows[:, :2], free=rows[:, 2:] - 1000)
-    words = []
+    expected: list[explain.Short | None] = []
     for offered, free in zip(ground.allocatable.tolist(), ground.free.tolist(), strict=True):
         lacking = {n: asked[n] - free[n] for n in (0, 1) if 0 < asked[n] > free[n]}
         worst = max(lacking, key=lambda n: lacking[n] / max(1, offered[n]), default=None)
-        name = ground.resources[worst or 0]
-        words.append("has room" if worst is None else f"lacks {human(name, lacking[worst])} of {name}")
-    assert room.shortages(np.array(asked, dtype=np.int64), ground) == words
+        expected.append(explain.Short(ground.resources[worst], lacking[worst]) if worst is not None else None)
+    assert room.shortages(np.array(asked, dtype=np.int64), ground) == expected
 
 
 def test_a_fleet_without_nodes_lacks_nothing() -> None:
@@ -146,8 +146,40 @@ def test_what_is_not_asked_for_may_be_overdrawn() -> None:
 
 def test_guest_memory_is_short_in_words() -> None:
     ground = a_scene(a_node("n2").memory("1Gi")).fleet()
-    assert room.shortages(ground.vector({GUEST_MEMORY: 3 << 29}), ground)[0] == "lacks 512 MiB of guest memory"
+    short = room.shortages(ground.vector({GUEST_MEMORY: 3 << 29}), ground)[0]
+    assert short is not None
+    assert explain.words(short) == "lacks 512 MiB of guest memory"
 
 
 def test_refusals_are_counted_the_most_frequent_first() -> None:
-    assert chain.summarize(["b", "a", "a"]) == "2× a, 1× b"
+    assert explain.summarize(["b", "a", "a"]) == "2× a, 1× b"
+
+
+def test_what_is_short_is_a_range() -> None:
+    short = [explain.Short("memory", amount << 30) for amount in (3, 1, 2)]
+    assert explain.summarize([*short, "is cordoned"]) == "3× lacks 1.0 GiB to 3.0 GiB of memory, 1× is cordoned"
+
+
+def test_many_reasons_are_not_all_told() -> None:
+    told = explain.summarize([*("b" * 3), *(str(n) for n in range(9))])
+    assert told == "3× b, 1× 0, 1× 1, 1× 2, 1× 3, 1× 4, 4× for other reasons"
+
+
+KUBEVIRTS = "node.kubevirt.io/"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        (f"cpu-model.{KUBEVIRTS}Skylake", "true", "lacks the CPU model Skylake"),
+        (f"cpu-model-migration.{KUBEVIRTS}Skylake", "true", "lacks the CPU model of the VM's first host, Skylake"),
+        (f"cpu-feature.{KUBEVIRTS}avx512", "true", "lacks the CPU feature avx512"),
+        (f"machine-type.{KUBEVIRTS}q35", "true", "lacks the machine type q35"),
+        (f"scheduling.{KUBEVIRTS}tsc-frequency-2000", "true", "lacks the tsc-frequency-2000"),
+        (f"cpu-model.{KUBEVIRTS}Skylake", "false", f"lacks the label cpu-model.{KUBEVIRTS}Skylake=false"),
+        ("rack", "true", "lacks the label rack=true"),
+    ],
+)
+def test_labels_of_kubevirt_are_called_what_they_stand_for(key: str, value: str, words: str) -> None:
+    vmi = a_vmi("web").set("spec.nodeSelector", {key: value})
+    assert a_scene(a_node("n1"), a_node("n2"), vmi).verdict(vmi, "n2").words == words

@@ -118,8 +118,8 @@ def test_a_copy_is_filled_by_itself() -> None:
 def test_one_node_is_counted_like_all() -> None:
     vmi, vmim = moving()
     scene = a_scene(*NODES, vmi, vmim, a_pod("plain").on("n2").container({"cpu": "1"}))
-    alone = survey.build(scene.snapshot, scene.relations, {}, only="n2")
     whole = scene.fleet()
+    alone = survey.around(scene.guest(vmi, whole), "n2", scene.snapshot, scene.relations)
     at = whole.position["n2"]
     assert (alone.free[at] == whole.free[at]).all()
     assert not alone.free[whole.position["n1"]].any(), "nobody asked about the others"

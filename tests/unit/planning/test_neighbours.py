@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drover.facts.node import Node
+from drover.planning import survey
 from drover.planning.neighbours import Neighbours
 from drover.planning.population import Occupant, Population
 from drover.planning.terms import Term, bonds
@@ -160,8 +161,23 @@ def test_who_is_required_near_goes_first_and_is_waited_for() -> None:
     found = scene.propose(scene.goal(a_plan("p"), "x-leader", "follower", sources=("a1",)))["p"]
     placed = targets(found)
     assert placed["follower"] == placed["x-leader"]
-    assert found.assignments[follower.uid].after == (leader.uid,)
+    assert found.assignments[follower.uid].after == ((leader.uid, placed["x-leader"]),)
     assert found.assignments[leader.uid].after == ()
+
+
+@pytest.mark.parametrize(("bound", "allowed", "awaited"), [(False, "", 0), (True, "n-2 only", 1)])
+def test_who_is_on_its_way_is_near_once_its_pod_is_there_and_waited_for(
+    bound: bool, allowed: str, awaited: int
+) -> None:
+    """The scheduler would say yes as soon as the pod is bound; should the migration fail, the VM would be alone."""
+    leader, follower = a_db("leader", "a1"), a_db("follower", "a1", near(DB, HOST), labels=WEB)
+    vmim = a_vmim(leader).of(a_plan("p")).to("b1").phase("Scheduling")
+    if bound:
+        leader.launcher(vmim=vmim).pods[1].on("b1").labelled(DB)
+    scene = a_scene(*NODES, leader, follower, vmim)
+    assert (scene.admits(follower, "b1") is None) is bound
+    found = scene.propose(scene.goal(a_plan("p"), "follower", sources=("a1",)))["p"]
+    assert [each.after for each in found.assignments.values()] == [((leader.uid, "b1"),)] * bound
 
 
 def test_nobody_is_waited_for_where_somebody_is_already() -> None:
@@ -231,8 +247,10 @@ def test_the_column_is_what_the_scheduler_would_say(data: st.DataObject) -> None
     ours = ground.neighbours.allowed(guest.occupant).tolist()
     occupants = ground.neighbours.population.occupants
     assert ours == [_the_scheduler_says(guest.occupant, node, occupants, ground.nodes) for node in ground.nodes]
-    for n in range(len(ground.nodes)):
+    for n, node in enumerate(ground.nodes):
         assert (ground.neighbours.refuses(guest.occupant, n) is None) is ours[n]
+        alone = survey.around(guest, node.name, scene.snapshot, scene.relations)
+        assert alone.neighbours.refuses(guest.occupant, n) == ground.neighbours.refuses(guest.occupant, n)
 
 
 def _the_scheduler_says(vm: Occupant, node: Node, others: Iterable[Occupant], nodes: tuple[Node, ...]) -> bool:
@@ -278,7 +296,7 @@ def test_counting_on_and_counting_anew_agree(kind: str, data: st.DataObject) -> 
             ground.neighbours.move(guest.uid, target)
     kept = kind == "podAntiAffinity"
     settled = [
-        replace(each, places=tuple({*(each.places if kept else ()), moved[each.uid]})) if each.uid in moved else each
+        replace(each, pods=tuple({*(each.pods if kept else ()), moved[each.uid]})) if each.uid in moved else each
         for each in ground.neighbours.population.occupants
     ]
     anew = Neighbours(ground.neighbours.topology, Population(settled))

@@ -5,8 +5,7 @@ What kube-scheduler does not ask (readiness, pressure) stands where its own answ
 can judge is asked last: an unknown never hides a no.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TypeVar
 
 import numpy as np
@@ -175,9 +174,3 @@ def _by_node_class(ask: Callable[[VMClass, Node], T], vm_class: VMClass, classes
     nodes, divided = classes.topology.nodes, classes.divide(vm_class.label_keys, by_name=vm_class.fields)
     answers = [ask(vm_class, nodes[n]) for n in divided.examples]
     return [answers[n] for n in divided.of]
-
-
-def summarize(reasons: Iterable[str]) -> str:
-    """Refusals counted, the most frequent first, as the scheduler words it: "3× is cordoned, ..."."""
-    counts = Counter(reasons)
-    return ", ".join(f"{count}× {reason}" for reason, count in counts.most_common(6))

@@ -1,13 +1,12 @@
 """Is there room? NodeResourcesFit, NodePorts, and memory for the guest whatever was requested."""
 
 from collections.abc import Callable
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from drover.facts.quantity import human
 from drover.planning.checks.check import FleetCheck
+from drover.planning.explain import NOT_OFFERED, Reason, Short, words
 from drover.planning.fleet import IMPOSSIBLE, Amounts, Fleet
 from drover.planning.guest import Guest
 from drover.planning.topology import Mask
@@ -21,21 +20,15 @@ def has_room(demand: Amounts, fleet: Fleet) -> Mask:
     return result
 
 
-def shortages(demand: Amounts, fleet: Fleet) -> list[str]:
-    """Which resource is short on each node and by how much, the worst first; "has room" where none is."""
+def shortages(demand: Amounts, fleet: Fleet) -> list[Reason | None]:
+    """What is short on each node and by how much, the worst first; None where nothing is."""
     if not fleet.nodes or (demand == IMPOSSIBLE).any():
-        return ["does not offer a device the VM needs"] * len(fleet.nodes)
+        return [NOT_OFFERED] * len(fleet.nodes)
     lacking = np.where(demand > 0, demand - fleet.free, 0)
     worst = (lacking / np.maximum(fleet.allocatable, 1)).argmax(axis=1)
     amounts = lacking[np.arange(len(worst)), worst]
-    return [_lacks(fleet.resources[n], amount) for n, amount in zip(worst.tolist(), amounts.tolist(), strict=True)]
-
-
-@lru_cache(maxsize=1 << 14)
-def _lacks(resource: str, amount: int) -> str:
-    if amount <= 0:
-        return "has room"
-    return f"lacks {human('memory' if resource == GUEST_MEMORY else resource, amount)} of {resource}"
+    each = zip(worst.tolist(), amounts.tolist(), strict=True)
+    return [Short(fleet.resources[n], amount) if amount > 0 else None for n, amount in each]
 
 
 def _of(wanted: Callable[[str], bool]) -> Callable[[Guest, Fleet], Amounts]:
@@ -57,7 +50,8 @@ def _check(name: str, plugin: str, wanted: Callable[[str], bool]) -> FleetCheck:
 
     def refuses(guest: Guest, fleet: Fleet, node: int) -> str | None:
         asked = demand(guest, fleet)
-        return None if has_room(asked, fleet)[node] else shortages(asked, fleet)[node]
+        short = None if has_room(asked, fleet)[node] else shortages(asked, fleet)[node]
+        return words(short) if short is not None else None
 
     fix = "free room on a node that can take it, or add a node"
     return FleetCheck(name, plugin, allows, refuses, fix, room=True)

@@ -5,6 +5,16 @@ from drover.facts.selector import untolerated
 from drover.planning.checks.check import Answer, NodeCheck, Objection
 from drover.planning.vmclass import VMClass
 
+_MEANT = {
+    "cpu-model.node.kubevirt.io": "the CPU model",
+    "cpu-model-migration.node.kubevirt.io": "the CPU model of the VM's first host,",
+    "cpu-feature.node.kubevirt.io": "the CPU feature",
+    "cpu-vendor.node.kubevirt.io": "the CPU vendor",
+    "machine-type.node.kubevirt.io": "the machine type",
+    "hyperv.node.kubevirt.io": "the Hyper-V feature",
+    "scheduling.node.kubevirt.io": "the",
+}
+
 
 def tainted(vm_class: VMClass, node: Node) -> Objection | None:
     taint = untolerated(node.spec.taints, vm_class.tolerations)
@@ -12,8 +22,16 @@ def tainted(vm_class: VMClass, node: Node) -> Objection | None:
 
 
 def not_selected(vm_class: VMClass, node: Node) -> Objection | None:
-    lacking = [f"{key}={value}" for key, value in vm_class.node_selector if node.labels.get(key) != value]
-    return Objection(f"lacks the label {lacking[0]}") if lacking else None
+    lacking = [(key, value) for key, value in vm_class.node_selector if node.labels.get(key) != value]
+    return Objection(f"lacks {_named(*lacking[0])}") if lacking else None
+
+
+def _named(key: str, value: str) -> str:
+    """What a label of KubeVirt's stands for (nodeselectorrenderer.go), or the label."""
+    prefix, _, rest = key.partition("/")
+    if prefix in _MEANT and value == "true":
+        return f"{_MEANT[prefix]} {rest}"
+    return f"the label {key}={value}"
 
 
 def not_affine(vm_class: VMClass, node: Node) -> Objection | None:
