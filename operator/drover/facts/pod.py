@@ -64,6 +64,7 @@ class PodSpec(Wire, frozen=True, kw_only=True):
     containers: tuple[Container, ...] = ()
     init_containers: tuple[Container, ...] = ()
     overhead: dict[str, str] = {}
+    priority: int = 0
     topology_spread_constraints: tuple[SpreadConstraint, ...] = ()
 
 
