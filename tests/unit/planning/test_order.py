@@ -26,7 +26,7 @@ def job(vm: str, source: str, target: str, seconds: float = 10, *after: str, rat
 
 
 @st.composite
-def some_jobs(draw: st.DrawFn, most: int = 9, rates: Sequence[float] = (0,), running: bool = False) -> list[Job]:
+def some_jobs(draw: st.DrawFn, most: int = 7, rates: Sequence[float] = (0,), running: bool = False) -> list[Job]:
     """Moves between few nodes, some after others; whole seconds, so that sums are exact."""
     jobs: list[Job] = []
     for n in range(draw(st.integers(0, most))):
