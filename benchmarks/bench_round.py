@@ -21,7 +21,8 @@ from drover.facts.node import Node
 from drover.facts.pod import Pod
 from drover.facts.snapshot import Snapshot
 from drover.planning.proposal import propose
-from drover.running.decide import decide, goals
+from drover.running.decide import decide
+from drover.running.goals import goals
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 EMPTIED = 25

@@ -22,7 +22,8 @@ from drover.planning.proposal import Proposals, propose
 from drover.reporting import due, phase_told
 from drover.running.actions import Decision
 from drover.running.blind import BLIND
-from drover.running.decide import decide, goals
+from drover.running.decide import decide
+from drover.running.goals import goals
 from drover.watching import resources
 from drover.watching.client import ApiError, Client
 from drover.watching.informer import Informer

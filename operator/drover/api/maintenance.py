@@ -18,6 +18,7 @@ from drover.api.shared import (
     Mode,
     Model,
     ObjectMeta,
+    Order,
     Targets,
     Verify,
     Waiting,
@@ -32,6 +33,8 @@ class MaintenanceVMs(Model):
     """Block: a VM that cannot migrate blocks the maintenance. Leave: it stays on the node and is reported."""
     limits: Limits | None = None
     """How many migrations at once."""
+    order: Order = "Fastest"
+    """Which VM starts when several could."""
     targets: Targets | None = None
     """Where the VMs may go."""
     failure_policy: FailurePolicy | None = None
@@ -117,6 +120,8 @@ class MaintenanceStatus(Model):
     """The VMs, counted, as in the plan."""
     progress_percent: Percent | None = None
     """As in the plan."""
+    eta: Word | None = None
+    """As in the plan."""
     findings: Annotated[tuple[Finding, ...], Field(max_length=50)] = ()
     """What a person should know."""
     waiting: Waiting | None = None
@@ -160,6 +165,7 @@ MAINTENANCES = Resource(
         Column("VMs", ".status.summary.vms"),
         Column("Blocked", ".status.summary.blocked", "integer"),
         Column("Cordoned", '.status.conditions[?(@.type=="Cordoned")].status'),
+        Column("ETA", ".status.eta"),
         AGE,
     ),
 )

@@ -18,6 +18,7 @@ from drover.api.shared import (
     Model,
     NodeSet,
     ObjectMeta,
+    Order,
     Steps,
     Switchover,
     Targets,
@@ -75,6 +76,9 @@ class PlanSpec(Model):
     """Withdrawn: cancel what has not switched over and undo the rest, without deleting the object."""
     limits: Limits | None = None
     """How many migrations at once."""
+    order: Order = "Fastest"
+    """Which VM starts when several could; one that was tried less often always goes first. Fastest: so that all is done
+    soonest. Priority: the highest priority of their pods first. SmallestFirst: the least memory first."""
     non_migratable: NonMigratable = "Block"
     """Block: a VM that cannot migrate blocks the plan until that changes. Leave: it is reported and left behind."""
     failure_policy: FailurePolicy | None = None
@@ -117,6 +121,24 @@ class Summary(Model):
     """done/total."""
 
 
+class Estimate(Model):
+    """A duration that is not known exactly, such as 12m30s."""
+
+    p50: Word
+    """It is as likely to take longer as not to."""
+    p90: Word
+    """It takes longer in one of ten cases."""
+
+
+class LowerBound(Model):
+    """What no order and no choice of targets can be faster than, if each migration takes as long as is expected."""
+
+    duration: Word
+    """How long it takes at least, such as 12m30s."""
+    by: Text
+    """What does not let it be less, in words: slots, or the longest migration."""
+
+
 class ProposalStatus(Model):
     """What is to move where, as computed last."""
 
@@ -126,6 +148,13 @@ class ProposalStatus(Model):
     """When."""
     migrations: Count
     """How many VMs were given a target and have not started."""
+    bytes: Annotated[int, Field(ge=0, le=1 << 62)] | None = None
+    """Of their memory, which is sent at least."""
+    duration: Estimate | None = None
+    """How long their migrations take on free slots: by what this cluster's migrations took that are on record, and by
+    assumption as long as there are none."""
+    lower_bound: LowerBound | None = None
+    """How long they take at least, and why."""
 
 
 class VMStatus(Model):
@@ -178,6 +207,9 @@ class PlanStatus(Model):
     """The VMs, counted."""
     progress_percent: Percent | None = None
     """By steps of the moves; it never goes back within a run."""
+    eta: Word | None = None
+    """How long until all is done that can be done, such as 1h50m: estimated anew from what is left. Absent when nothing
+    moves."""
     last_progress_time: datetime | None = None
     """When a VM last entered a further step."""
     proposal: ProposalStatus | None = None
@@ -222,6 +254,7 @@ PLANS = Resource(
         Column("Blocked", ".status.summary.blocked", "integer"),
         Column("Failed", ".status.summary.failed", "integer"),
         Column("Progress", ".status.progressPercent", "integer"),
+        Column("ETA", ".status.eta"),
         AGE,
     ),
 )

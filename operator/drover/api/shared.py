@@ -33,6 +33,7 @@ MOST_RETRIES = 8
 
 Mode = Literal["Execute", "DryRun"]
 Intent = Literal["Active", "Withdrawn"]
+Order = Literal["Fastest", "Priority", "SmallestFirst"]
 Severity = Literal["Blocker", "Warning", "Info"]
 Step = Literal["Queued", "PreparingTarget", "PreCopy", "Switchover", "Verifying", "Done", "Failed", "Blocked"]
 

@@ -294,6 +294,7 @@ class MigrationConfiguration(Wire, frozen=True, kw_only=True):
 
     parallel_migrations_per_cluster: int | None = None
     parallel_outbound_migrations_per_node: int | None = None
+    bandwidth_per_migration: str | int = ""
 
 
 class DeveloperConfiguration(Wire, frozen=True, kw_only=True):
@@ -331,6 +332,13 @@ class KubeVirt(Wire, frozen=True, kw_only=True):
         migrations = self.spec.configuration.migrations
         limit = migrations.parallel_outbound_migrations_per_node if migrations else None
         return 2 if limit is None else limit
+
+    @property
+    def bandwidth_limit(self) -> int:
+        """Bytes a second that one migration may send; 0 is no limit."""
+        migrations = self.spec.configuration.migrations
+        limit = migrations.bandwidth_per_migration if migrations else ""
+        return units(limit) if limit else 0
 
     @property
     def node_selectors(self) -> dict[str, str]:

@@ -92,6 +92,7 @@ class ResourceClaim(Wire, frozen=True, kw_only=True):
 class PodSpec(Wire, frozen=True, kw_only=True):
     node_name: str = ""
     scheduler_name: str = "default-scheduler"
+    priority: int = 0
     priority_class_name: str = ""
     runtime_class_name: str = ""
     host_network: bool = False

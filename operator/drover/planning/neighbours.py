@@ -107,7 +107,7 @@ class Neighbours:
         """Who has to arrive, and on which node, before the VM may go to the node: one of those it requires in each
         domain where nobody of them is settled already."""
         result: set[tuple[str, int]] = set()
-        for key, counted in self._of_all(vm.bonds.near).items() if vm.bonds.near else ():
+        for counted in self._of_all(vm.bonds.near).values() if vm.bonds.near else ():
             of, domain = counted.domains.of, counted.domains.of[node]
             near = [n for n in self._meant(vm.bonds.near) if self._heads_for(n, of) == domain]
             if near and not any(self._is_settled(n) for n in near):

@@ -3,19 +3,21 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from drover.api.plan import MigrationPlan
 from drover.facts.index import Index, index
 from drover.facts.kubevirt import VMI
 from drover.facts.snapshot import Snapshot
-from drover.planning import placement, reasons, survey
+from drover.planning import placement, reasons, survey, timetable
 from drover.planning.candidates import resolve_nodes
 from drover.planning.checks import chain
 from drover.planning.checks.check import Answer, Verdict
 from drover.planning.fleet import Fleet
+from drover.planning.moves import Limits
 from drover.planning.nodeclass import NodeClasses
 from drover.planning.selection import pins_host
+from drover.planning.timetable import Timetable
 from drover.planning.vmclass import VMClass
 
 
@@ -29,6 +31,8 @@ class Goal:
     vmis: tuple[VMI, ...]
     avoid: Mapping[str, frozenset[str]] = field(default_factory=dict)
     shunned: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    limits: Limits | None = None
+    """How many may move at once; None while nobody knows."""
 
     @property
     def tentative(self) -> bool:
@@ -72,6 +76,8 @@ class Proposal:
     refused: Mapping[str, Refused] = field(default_factory=dict)
     nodes: str = ""
     """A mark of the nodes it was computed on: another one means that there may be a better target."""
+    timetable: Timetable | None = None
+    """In which order its VMs start and how long that takes; None while the limits are not known."""
 
 
 Proposals = Mapping[str, Proposal]
@@ -85,11 +91,14 @@ def propose(goals: Sequence[Goal], snapshot: Snapshot, taken: Mapping[str, str],
     """
     relations = index(snapshot)
     shared = survey.build(snapshot, relations, taken)
+    scene = timetable.Scene(snapshot, relations, timetable.pace(snapshot, relations))
     result: dict[str, Proposal] = {}
     for goal in sorted(goals, key=lambda goal: goal.tentative):
         ground = shared.copy() if goal.tentative else shared
         before = previous.get(goal.plan.uid)
-        result[goal.plan.uid] = _one(goal, snapshot, relations, ground, before)
+        found = _one(goal, snapshot, relations, ground, before)
+        times = timetable.arrange(found.assignments.values(), goal.plan.spec.order, goal.limits, scene)
+        result[goal.plan.uid] = replace(found, timetable=times)
     return result
 
 

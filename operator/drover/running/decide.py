@@ -4,8 +4,9 @@ Pure and level-triggered: the same facts give the same decision, and a decision 
 """
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import msgspec
@@ -16,46 +17,22 @@ from drover.api.shared import FINALIZER, Finding
 from drover.facts.index import index
 from drover.facts.node import Before
 from drover.facts.snapshot import Snapshot
-from drover.planning.proposal import Goal, Proposal, Proposals
-from drover.running import budgets, ledger, maintenance, maintenance_scene, preflight, slots, status
+from drover.planning.proposal import Proposal, Proposals
+from drover.running import budgets, maintenance, maintenance_scene, preflight, slots, status
 from drover.running.actions import Action, Cordon, Decision, ObjectRef, SetFinalizer, Tell, Uncordon
 from drover.running.blind import BLIND, unsure
 from drover.running.dispatch import dispatch
 from drover.running.endings import Endings, endings
+from drover.running.eta import Course, etas
 from drover.running.gates import backoff
+from drover.running.goals import undoing
 from drover.running.move import Move
-from drover.running.nodes import (
-    Standing,
-    is_undone,
-    maintenances_in_order,
-    owned_plan_name,
-    reference,
-    stand,
-)
+from drover.running.nodes import Standing, maintenances_in_order, reference, stand
 from drover.running.progress import is_left
 from drover.running.round import Round
 from drover.running.views import View, views
 
 log = logging.getLogger(__name__)
-
-
-def goals(snapshot: Snapshot, now: datetime) -> tuple[tuple[Goal, ...], Standing]:
-    """What every plan wants placed now, and who holds which node: the input of `propose`."""
-    relations = index(snapshot)
-    seen = views(snapshot, relations)
-    wanted = tuple(_goal(view, now) for view in seen if not view.finished and not view.withdrawn)
-    return wanted, stand(snapshot, _undoing(seen, snapshot))
-
-
-def _goal(view: View, now: datetime) -> Goal:
-    movers = [case for case in view.cases if case.to_move and not case.in_flight and case.vmi is not None]
-    return Goal(
-        plan=view.plan,
-        sources=view.source_set,
-        vmis=tuple(case.vmi for case in movers if case.vmi is not None and case.vmi.not_migratable() is None),
-        avoid={case.uid: ledger.refused_targets(case.record, now) for case in movers},
-        shunned={case.uid: ledger.failed_targets(case.record) for case in movers},
-    )
 
 
 def decide(snapshot: Snapshot, proposals: Proposals, now: datetime) -> Decision:
@@ -64,15 +41,20 @@ def decide(snapshot: Snapshot, proposals: Proposals, now: datetime) -> Decision:
         return unsure(snapshot, now)
     relations = index(snapshot)
     seen = views(snapshot, relations)
-    standing = stand(snapshot, _undoing(seen, snapshot))
+    standing = stand(snapshot, undoing(seen, snapshot))
     shared = Round(snapshot, relations, now, slots.count(snapshot, relations), standing.taken)
     actions: list[Action] = list(_cordons(snapshot, standing, now))
-    plans: dict[str, PlanStatus] = {}
+    drafts: list[_Draft] = []
     for view in seen:
         with _alone(view.ref):
-            done, said = _plan(view, proposals.get(view.plan.uid), standing, shared)
-            actions += done
-            plans[view.plan.name] = said
+            drafts.append(_plan(view, proposals.get(view.plan.uid), standing, shared))
+    ends = _etas(drafts, proposals, shared)
+    plans: dict[str, PlanStatus] = {}
+    for draft in drafts:
+        with _alone(draft.course.view.ref):
+            said = replace(draft.facts, eta=ends.get(draft.course.view.plan.uid))
+            plans[draft.course.view.plan.name] = status.render(said, now)
+            actions += draft.actions
     flying = frozenset(view.plan.name for view in seen if view.flying)
     maintenances = {}
     for each in maintenances_in_order(snapshot):
@@ -103,16 +85,26 @@ def _not_backed_off(actions: Iterable[Action], shared: Round) -> Iterable[Action
             yield action
 
 
-def _undoing(seen: Iterable[View], snapshot: Snapshot) -> frozenset[str]:
-    """Objects whose migrations have to end before their cordon may go."""
-    busy = {view.plan.name: view for view in seen if view.flying}
-    plans = {view.plan.uid for view in busy.values() if is_undone(view.plan) or view.owner_ended}
-    owners = {each.uid for each in snapshot.maintenances.values() if is_undone(each) and owned_plan_name(each) in busy}
-    return frozenset(plans | owners)
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A plan's actions, and all that its status is rendered from but its ETA, which hangs on the other plans."""
+
+    actions: list[Action]
+    facts: status.Facts
+    course: Course
 
 
-def _plan(view: View, proposal: Proposal | None, standing: Standing, shared: Round) -> tuple[list[Action], PlanStatus]:
-    """The actions of one plan and its status."""
+def _etas(drafts: Iterable[_Draft], proposals: Proposals, shared: Round) -> Mapping[str, float]:
+    """Without them everything else goes on as well."""
+    try:
+        return etas([draft.course for draft in drafts], proposals, shared)
+    except Exception:
+        log.exception("no plan's ETA can be estimated")
+        return {}
+
+
+def _plan(view: View, proposal: Proposal | None, standing: Standing, shared: Round) -> _Draft:
+    """The actions of one plan and the facts of its status."""
     snapshot, kubevirt = shared.snapshot, shared.snapshot.kubevirt
     limits = slots.allowed(view.plan.spec.limits, kubevirt) if kubevirt is not None else None
     found = preflight.blockers(view, snapshot)
@@ -124,10 +116,11 @@ def _plan(view: View, proposal: Proposal | None, standing: Standing, shared: Rou
     findings = [*found, *noted, *preflight.refusals(keys, snapshot)]
     run = _run(view, hold, not ended.saves and _all_done(view, moves, found), shared.now)
     restored = not view.flying and not _marked(view, standing)
-    said = status.render(status.Facts(view, run, moves, proposal, hold, findings, restored), shared.now)
+    said = status.Facts(view, run, moves, proposal, hold, findings, restored)
     # Told when it is on record, or every round would tell it again.
     tells = ended.tells if not any(_backs_off(save, shared) for save in ended.saves) else []
-    return [*starts, *ended.saves, *ended.cancels, *tells, *_finalizer(view, restored, ended)], said
+    actions = [*starts, *ended.saves, *ended.cancels, *tells, *_finalizer(view, restored, ended)]
+    return _Draft(actions, said, Course(view, moves, limits, hold))
 
 
 def _backs_off(action: Action, shared: Round) -> datetime | None:

@@ -20,7 +20,7 @@ def dispatch(
     """The moves of a plan, each that is queued with its reason, and those that start. Takes the slots it gives."""
     moves: list[Move] = []
     starts: list[StartMigration] = []
-    for case in _in_order(view):
+    for case in _in_order(view, proposal):
         planned = proposal.assignments.get(case.uid) if proposal is not None else None
         here = observe(case, view, planned, shared.snapshot, shared.index)
         if here.step == "PreparingTarget":
@@ -36,9 +36,13 @@ def dispatch(
     return moves, starts
 
 
-def _in_order(view: View) -> list[Case]:
-    """The plan's VMs: those tried less often first, so that one that keeps failing holds nobody up; then by name."""
-    return sorted((case for case in view.cases if case.counts), key=lambda case: (case.attempts, case.key))
+def _in_order(view: View, proposal: Proposal | None) -> list[Case]:
+    """The plan's VMs: those tried less often first, so that one that keeps failing holds nobody up; then as the
+    timetable has them; then by name."""
+    known = proposal.timetable.order if proposal is not None and proposal.timetable is not None else ()
+    place = {uid: n for n, uid in enumerate(known)}
+    counted = (case for case in view.cases if case.counts)
+    return sorted(counted, key=lambda case: (case.attempts, place.get(case.uid, len(place)), case.key))
 
 
 def _queued(here: Move, candidate: Candidate, starts: list[StartMigration]) -> Move:

@@ -65,6 +65,7 @@ def render(scene: Scene, now: datetime) -> MaintenanceStatus:
         conditions=settle(_conditions(scene, verdict, waiting, now), previous.conditions, generation, now),
         summary=plan.summary if plan is not None else None,
         progress_percent=plan.progress_percent if plan is not None else None,
+        eta=plan.eta if plan is not None else None,
         findings=within((*scene.refusals, *found)[:MAX_FINDINGS], FINDINGS_BYTES),
         waiting=waiting,
     )

@@ -68,13 +68,13 @@ def count(snapshot: Snapshot, index: Index) -> Slots:
     """The slots that are held now."""
     slots = Slots()
     for vmim in sorted((vmim for vmims in index.in_flight.values() for vmim in vmims), key=key_of):
-        if _counts(vmim, index):
+        if counts(vmim, index):
             name = f"{vmim.metadata.namespace}/{vmim.name}"
             slots.take(name, _sources(vmim, snapshot), towards(vmim, snapshot, index))
     return slots
 
 
-def _counts(vmim: VMIM, index: Index) -> bool:
+def counts(vmim: VMIM, index: Index) -> bool:
     """Ours always. A foreign one in KubeVirt's queue too, since it goes before ours when a slot becomes free, unless
     something other than the limits holds it there."""
     if vmim.plan_uid or vmim.phase not in UNSTARTED or vmim.uid in index.targets:

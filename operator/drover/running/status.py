@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from itertools import accumulate
 from typing import TypeVar
 
-from drover.api.plan import MAX_LISTED, PlanStatus, ProposalStatus, Run, Summary, VMStatus
+from drover.api.plan import MAX_LISTED, PlanStatus, Run, Summary, VMStatus
 from drover.api.reasons import FindingReason, PlanPhase, Reason, WaitReason
 from drover.api.shared import Condition, Finding, Model, Waiting
 from drover.planning.proposal import Proposal
-from drover.running import progress
+from drover.running import progress, times
 from drover.running.conditions import ACTIVE, SETTLED, STUCK, Trio, condition, settle, trio
 from drover.running.move import Move
 from drover.running.preflight import Hold, brief
@@ -50,6 +50,8 @@ class Facts:
     findings: Sequence[Finding]
     restored: bool
     """Whether nothing of the plan is left to undo: no migration in flight, no cordon of its own."""
+    eta: float | None = None
+    """Seconds until all is done that can be done."""
 
     @property
     def current(self) -> Run | None:
@@ -88,8 +90,9 @@ def render(facts: Facts, now: datetime) -> PlanStatus:
         conditions=settle(_conditions(facts, verdict, found, waiting, now), previous.conditions, generation, now),
         summary=summary,
         progress_percent=percent,
+        eta=times.told(facts.eta, previous.eta),
         last_progress_time=_progressed(facts, percent, summary, now),
-        proposal=_proposal(facts, previous, now),
+        proposal=times.proposed(facts.proposal, previous.proposal, now),
         findings=within(found[:MAX_FINDINGS], FINDINGS_BYTES),
         waiting=waiting,
         virtual_machines=listed,
@@ -207,16 +210,6 @@ def _progressed(facts: Facts, percent: int, summary: Summary, now: datetime) -> 
     if percent > (previous.progress_percent or 0) or summary.done > before:
         return now
     return previous.last_progress_time
-
-
-def _proposal(facts: Facts, previous: PlanStatus, now: datetime) -> ProposalStatus | None:
-    if facts.proposal is None:
-        return previous.proposal
-    same = previous.proposal is not None and previous.proposal.hash == facts.proposal.hash
-    count = len(facts.proposal.assignments)
-    unchanged = same and previous.proposal is not None and previous.proposal.migrations == count
-    at = previous.proposal.computed_at if unchanged and previous.proposal is not None else now
-    return ProposalStatus(hash=facts.proposal.hash, computed_at=at, migrations=count)
 
 
 def since(waiting: Waiting, before: Waiting | None, now: datetime) -> Waiting:

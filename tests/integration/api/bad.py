@@ -137,6 +137,7 @@ BAD: dict[str, tuple[Json, str]] = {
         evacuating({"names": ["a"]}, cordon="Always"),
         'supported values: "Require", "Apply", "Ignore"',
     ),
+    "an unknown order": (evacuation(order="Random"), 'supported values: "Fastest", "Priority", "SmallestFirst"'),
     "an unknown nonMigratable": (evacuation(nonMigratable="Shutdown"), 'supported values: "Block", "Leave"'),
     "paused in words": (evacuation(paused="yes"), "spec.paused in body must be of type boolean"),
     "no migration at all": (

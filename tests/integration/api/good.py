@@ -33,6 +33,7 @@ GOOD: dict[str, Json] = {
         paused=True,
         intent="Withdrawn",
         limits={"total": 5, "perSource": 2, "perTarget": 1},
+        order="SmallestFirst",
         nonMigratable="Leave",
         failurePolicy={"retries": 0, "backoff": "10m"},
         verify={"timeout": "24h"},
@@ -53,6 +54,7 @@ GOOD: dict[str, Json] = {
         intent="Withdrawn",
         drain={"pods": "VirtualMachines"},
         virtualMachines={
+            "order": "Priority",
             "nonMigratable": "Leave",
             "limits": {"total": 1},
             "targets": TO_B,

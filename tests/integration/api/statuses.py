@@ -3,7 +3,16 @@
 from datetime import UTC, datetime
 
 from drover.api.maintenance import MaintenanceStatus, NodeBefore, PlanReference
-from drover.api.plan import MAX_LISTED, PlanStatus, ProposalStatus, Run, Summary, VMStatus
+from drover.api.plan import (
+    MAX_LISTED,
+    Estimate,
+    LowerBound,
+    PlanStatus,
+    ProposalStatus,
+    Run,
+    Summary,
+    VMStatus,
+)
 from drover.api.reasons import FindingReason, MaintenancePhase, Outcome, PlanPhase, Reason, WaitReason
 from drover.api.report import MAX_RECORDS, Attempt, Record, RejectedTarget, ReportStatus
 from drover.api.shared import Condition, Finding, Steps, Switchover, Waiting
@@ -69,7 +78,15 @@ PLAN_STATUS = PlanStatus(
     summary=SUMMARY,
     progress_percent=21,
     last_progress_time=NOW,
-    proposal=ProposalStatus(hash="5f2b", computed_at=NOW, migrations=112),
+    eta="1h50m",
+    proposal=ProposalStatus(
+        hash="5f2b",
+        computed_at=NOW,
+        migrations=112,
+        bytes=1 << 40,
+        duration=Estimate(p50="1h50m", p90="3h"),
+        lower_bound=LowerBound(duration="1h40m", by="the 2 slots out of node-a"),
+    ),
     findings=(FINDING,) * 50,
     waiting=WAITING,
     virtual_machines=tuple(vm(number) for number in range(MAX_LISTED)),
@@ -84,6 +101,7 @@ MAINTENANCE_STATUS = MaintenanceStatus(
     conditions=(condition("Ready"), condition("Cordoned")),
     summary=SUMMARY,
     progress_percent=21,
+    eta="1h50m",
     findings=(FINDING,) * 50,
     waiting=WAITING,
 )

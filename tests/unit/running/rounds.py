@@ -11,7 +11,8 @@ from drover.api.shared import Condition
 from drover.facts.index import index
 from drover.planning.proposal import Proposals, propose
 from drover.running.actions import Action, Decision, SaveRecords, StartMigration
-from drover.running.decide import decide, goals
+from drover.running.decide import decide
+from drover.running.goals import goals
 from drover.running.views import View, view
 from tests.builders import NOW, ClusterBuilder
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from drover.api.reasons import Outcome, PlanPhase
 from drover.facts.snapshot import Snapshot
 from drover.running.actions import SaveRecords, SetFinalizer, StartMigration
-from drover.running.decide import decide, goals
+from drover.running.decide import decide
+from drover.running.goals import goals
 from tests.builders import (
     NOW,
     ClusterBuilder,

@@ -1,6 +1,7 @@
 """Who starts, and why each of the others does not: one row for every wait reason there is."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -305,6 +306,45 @@ def test_those_that_were_tried_less_often_come_first() -> None:
     record = a_record("aaa", an_attempt(1, ended_at=at(-3600)))
     result = a_round(scene(a_vmi("aaa"), a_kubevirt().limits(1, 1)).knows(a_report(PLAN, record)))
     assert list(result.starts) == ["web"]
+
+
+def sized(name: str, memory: str, priority: int = 0) -> VMIBuilder:
+    vm = a_vmi(name).memory(memory)
+    vm.pod.set("spec.priority", priority)
+    return vm
+
+
+@pytest.mark.parametrize(
+    ("order", "first"),
+    [
+        (None, ["large", "even", "urgent", "web", "small"]),
+        ("Fastest", ["large", "even", "urgent", "web", "small"]),
+        ("SmallestFirst", ["small", "even", "urgent", "web", "large"]),
+        ("Priority", ["urgent", "large", "web", "small", "even"]),
+    ],
+)
+def test_who_starts_when_several_could(order: str | None, first: list[str]) -> None:
+    """One after the other, each gone when the next starts."""
+    plan = a_plan("p").evacuates("n1").running().spec(**({"order": order} if order else {}))
+    vms = [sized("small", "1Gi"), sized("large", "16Gi"), sized("urgent", "4Gi", 1000), sized("even", "4Gi", -5)]
+    found: list[str] = []
+    while vms or len(found) < 5:
+        others = () if "web" in found else (a_vmi("web"),)
+        result = a_round(scene(*vms, *others, *web_elsewhere(found), a_kubevirt().limits(1, 1), plan=plan))
+        found += list(result.starts)
+        vms = [vm for vm in vms if vm.name != found[-1]]
+    assert found == first
+
+
+def web_elsewhere(gone: list[str]) -> list[VMIBuilder]:
+    return [a_vmi("web").on("n2")] if "web" in gone else []
+
+
+def test_without_a_timetable_the_name_decides() -> None:
+    """It is computed before anybody knows KubeVirt's limits."""
+    cluster = scene(a_vmi("aaa"), sized("large", "16Gi"), a_kubevirt().limits(1, 1))
+    known = {uid: replace(each, timetable=None) for uid, each in proposed(cluster).items()}
+    assert list(a_round(cluster, proposals=known).starts) == ["aaa"]
 
 
 @pytest.mark.parametrize(

@@ -463,8 +463,8 @@ class World(RuleBasedStateMachine):
             self.was[node.name] = node.cordoned
 
     def check_uncordon(self, action: Uncordon, node: Any) -> None:
-        """A node is given back as it was found."""
-        assert action.unschedulable == self.was.pop(node.name)
+        """A node is given back as it was found; one that somebody has uncordoned meanwhile is left open."""
+        assert action.unschedulable == (self.was.pop(node.name) and node.cordoned)
 
     def check_released(self, thing: Any) -> None:
         """What is let go has nothing left to undo: no migration in flight, no node that nobody else keeps."""

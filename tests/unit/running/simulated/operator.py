@@ -27,7 +27,8 @@ from drover.running.actions import (
     Uncordon,
 )
 from drover.running.allowed import still_allowed
-from drover.running.decide import decide, goals
+from drover.running.decide import decide
+from drover.running.goals import goals
 from tests.builders import a_plan, a_vmi, a_vmim
 from tests.unit.running.simulated.api import RESOURCES, Api
 
