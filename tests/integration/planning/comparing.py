@@ -46,7 +46,7 @@ class Tally:
     own_rules: int = 0
     decided: Counter[tuple[str, bool]] = field(default_factory=Counter)
     named: Counter[str] = field(default_factory=Counter)
-    disagreements: list[Disagreement] = field(default_factory=list)
+    disagreements: list[Disagreement] = field(default_factory=list, repr=False)
 
     def add(self, other: "Tally") -> None:
         self.pairs += other.pairs

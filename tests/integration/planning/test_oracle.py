@@ -3,15 +3,20 @@
 A longer run, with other seeds: `python -m tests.integration.planning --seed 7 --fleets 40`.
 """
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 
 import pytest
 
+from drover.facts.index import index
+from tests.integration.planning.adapter import Answer, judge, snapshot_of
 from tests.integration.planning.comparing import Tally, compare
 from tests.integration.planning.fleets.concerns import CONCERNS, alone, together
-from tests.integration.planning.fleets.draft import drafted
+from tests.integration.planning.fleets.draft import VM, Object, drafted
+from tests.integration.planning.fleets.neighbours import unspread
 from tests.integration.planning.oracle import Oracle
+from tests.integration.planning.skew import Skew
 from tests.integration.planning.target import target_pod
 
 pytestmark = pytest.mark.anyio
@@ -21,6 +26,7 @@ ENOUGH = 200
 """Pairs of each verdict that a filter has to decide alone."""
 MOST_FLEETS = 6
 MIXED_PAIRS = 5_000
+SPREAD_FLEETS = 2
 SHOWN = 20
 
 NOT_YET = {
@@ -113,3 +119,39 @@ async def test_pods_that_ask_take_nothing_from_each_other(oracle: Oracle) -> Non
     async with oracle.holding(draft):
         heard = await oracle.ask([target_pod(vm, draft.node(vm.source), vm.name) for vm in draft.vms])
     assert [each.fits for each in heard] == [draft.others(vm) for vm in draft.vms]
+
+
+async def test_a_vm_may_go_where_its_end_is_fine_or_no_worse(oracle: Oracle) -> None:
+    """A plain count says what the scheduler says where the source pod is ending, and what we say where it runs."""
+    stays = 0
+    for number in range(SPREAD_FLEETS):
+        draft = alone("spread", SEED + 1, number)
+        async with oracle.holding(draft) as objects:
+            nodes = {node["metadata"]["name"]: node for node in objects["nodes"]}
+            probes = [target_pod(vm, nodes[vm.source], f"probe-{vm.name}") for vm in draft.vms]
+            heard = await oracle.ask(probes)
+            free = await oracle.ask([unspread(probe) for probe in probes])
+        for vm, probe, theirs, unbound in zip(draft.vms, probes, heard, free, strict=True):
+            skew = Skew(probe, objects["nodes"], objects["pods"])
+            fine = {name for name in unbound.fits if not skew.breaks(nodes[name])}
+            no_worse = {name for name in unbound.fits if not skew.breaks_more(nodes[name], nodes[vm.source])}
+            assert theirs.fits == fine, f"{draft.key} {vm.name}"
+            assert _ours(vm, objects) == no_worse, f"{draft.key} {vm.name}"
+            stays += len(no_worse - fine)
+    assert stays > 50, "it hardly ever mattered where the VM is"
+
+
+def _ours(vm: VM, objects: Mapping[str, Sequence[Object]]) -> set[str]:
+    """Where the planner lets the VM go while its source pod runs on."""
+    pods = [
+        _running(pod) if pod["metadata"]["name"] == vm.launcher["metadata"]["name"] else pod for pod in objects["pods"]
+    ]
+    snapshot = snapshot_of({**objects, "pods": pods, "vmis": [vm.vmi]})
+    verdicts = judge(next(iter(snapshot.vmis.values())), snapshot, index(snapshot))
+    return {name for name, ours in verdicts.items() if ours.answer is Answer.YES}
+
+
+def _running(pod: Object) -> Object:
+    pod = copy.deepcopy(pod)
+    pod["metadata"].pop("deletionTimestamp", None)
+    return pod

@@ -52,7 +52,7 @@ def symmetry(draft: Draft) -> None:
     """Other pods shun VMs; a VM that asks for nothing is refused."""
     _lose_labels(draft, 0.1)
     for pod in draft.pods:
-        if draft.chance(0.35):
+        if draft.chance(0.6):
             _want(pod, "podAntiAffinity", [_term(draft, wide=False) for _ in range(_few(draft.rng))])
 
 
@@ -131,7 +131,7 @@ def spread(draft: Draft) -> None:
     """
     _lose_labels(draft, 0.1)
     _hide_nodes(draft)
-    for _ in range(3 * len(draft.nodes)):
+    for _ in range(5 * len(draft.nodes)):
         if draft.chance(1):
             draft.add_pod()
     for vm in draft.vms:
@@ -149,10 +149,14 @@ def spread_of_all(draft: Draft) -> None:
 
 
 def _hide_nodes(draft: Draft) -> None:
-    """Some by a taint, some from nodeSelectors."""
+    """From nodeSelectors or by a taint: single nodes, and all nodes of a zone or a rack."""
+    rng = draft.rng
+    outside, tainted = rng.sample(("z1", "z2", "z3", "r1", "r2", "r3"), 2)
     for node in draft.nodes:
-        node["metadata"]["labels"]["pool"] = draft.rng.choices("ab", (3, 1))[0]
-        if draft.chance(0.15):
+        labels = node["metadata"]["labels"]
+        places = {labels.get(ZONE), labels.get(RACK)}
+        labels["pool"] = "b" if rng.random() < 0.15 or outside in places else "a"
+        if draft.chance(0.1) or (draft.dose == 1 and tainted in places):
             node["spec"]["taints"].append({"key": "pool", "effect": "NoSchedule"})
 
 
@@ -175,8 +179,8 @@ def _constraint(rng: Random, key: str) -> Object:
         "whenUnsatisfiable": rng.choices(("DoNotSchedule", "ScheduleAnyway"), (6, 1))[0],
         "labelSelector": selector,
     }
-    if drawn["whenUnsatisfiable"] == "DoNotSchedule" and rng.random() < 0.3:
-        drawn["minDomains"] = rng.randrange(1, 7)
+    if drawn["whenUnsatisfiable"] == "DoNotSchedule" and rng.random() < 0.5:
+        drawn["minDomains"] = rng.randrange(1, 9)
     for policy in ("nodeAffinityPolicy", "nodeTaintsPolicy"):
         if rng.random() < 0.5:
             drawn[policy] = rng.choice(("Honor", "Ignore"))

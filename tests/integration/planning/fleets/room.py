@@ -7,7 +7,7 @@ from tests.integration.planning.fleets.draft import Draft, Object, container
 
 HEAVY = "heavy"
 """The RuntimeClass with an overhead. Pods cannot bring an overhead that their RuntimeClass does not say."""
-OVERHEAD = {"cpu": "250m", "memory": "120Mi"}
+OVERHEAD = {"cpu": "1100m", "memory": "1200Mi"}
 _GPU = "example.com/gpu"
 _HUGE = "hugepages-2Mi"
 _ADDRESSES = ("", "0.0.0.0", "127.0.0.1", "10.0.0.1")
@@ -53,13 +53,13 @@ def _ask(pod: Object, rng: Random, heavy: float) -> None:
         spec["containers"].append({"name": "side", "image": "x", "resources": _resources(rng, 0.1)})
     count = rng.choices((0, 1, 2, 3), (4, 3, 2, 1))[0]
     spec["initContainers"] = [_init(n, rng, heavy) for n in range(count)]
-    if rng.random() < 0.2:
+    if rng.random() < 0.3:
         spec["runtimeClassName"] = HEAVY
 
 
 def _init(number: int, rng: Random, heavy: float) -> Object:
     made: Object = {"name": f"init-{number}", "image": "x", "resources": _resources(rng, heavy)}
-    return {**made, "restartPolicy": "Always"} if rng.random() < 0.4 else made
+    return {**made, "restartPolicy": "Always"} if rng.random() < 0.5 else made
 
 
 def _resources(rng: Random, heavy: float) -> Object:
