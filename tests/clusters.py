@@ -11,6 +11,8 @@ import pytest
 from controlplane.cluster import Cluster, prepare
 
 _ACCOUNT_TIMEOUT = 20.0
+_FIXTURES = {"cluster", "oracle"}
+"""Of tests that need the programs."""
 
 
 def prepare_programs(session: pytest.Session) -> None:
@@ -18,7 +20,8 @@ def prepare_programs(session: pytest.Session) -> None:
 
     Call it from `pytest_collection_finish`.
     """
-    if session.config.option.collectonly or not any("cluster" in item.fixturenames for item in _functions(session)):
+    asked_for = {name for item in _functions(session) for name in item.fixturenames}
+    if session.config.option.collectonly or not asked_for & _FIXTURES:
         return
     capture = session.config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled() if capture else nullcontext():

@@ -2,10 +2,10 @@
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from controlplane import kubeconfig
 from controlplane.binaries import CLIENTS, tools
@@ -16,6 +16,7 @@ from controlplane.kind import kind_running
 from controlplane.launch import Servers
 from controlplane.pki import write_private
 from controlplane.recipe import TOOLS
+from controlplane.servers import Settings
 from controlplane.signals import ending_by_exception
 
 __all__ = ["Audit", "Cluster", "from_environment", "prepare", "start"]
@@ -25,17 +26,23 @@ Audit = Literal["rules"]
 
 
 @contextmanager
-def start(name: str, audit: Audit | None = None) -> Iterator[Cluster]:
+def start(
+    name: str, audit: Audit | None = None, *, controllers: str = "*", scheduling: Mapping[str, Any] | None = None
+) -> Iterator[Cluster]:
     """A control plane of our own on loopback, ready to use; stopped and removed without a trace at the end.
+
+    `controllers` is --controllers of kube-controller-manager, the serviceaccount-controller at least; `scheduling` are
+    fields of a KubeSchedulerConfiguration.
 
     Ends properly on Ctrl-C, SIGTERM and exceptions; what a killed process leaves, the next start removes. The programs
     are built first where need be. Raises ControlPlaneError if they cannot be built or do not start.
     """
     programs = tools()
+    settings = Settings(audit is not None, controllers, scheduling or {})
     with (
         ending_by_exception(),
         claim(name) as instance,
-        Servers(instance, programs, audit is not None) as running,
+        Servers(instance, programs, settings) as running,
     ):
         yield Cluster(
             name=name,

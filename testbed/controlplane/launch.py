@@ -31,9 +31,9 @@ class Servers:
     Entering raises ControlPlaneError, with a log's last lines, if one of them dies or is not ready in a minute.
     """
 
-    def __init__(self, instance: Instance, tools: Mapping[str, Path], audit: bool) -> None:
+    def __init__(self, instance: Instance, tools: Mapping[str, Path], settings: servers.Settings) -> None:
         self._instance = instance
-        self._audit = audit
+        self._settings = settings
         self.layout = servers.Layout(tools, instance.directory, *instance.reserve_ports(5))
         self.endpoint, self._admin = _write_credentials(self.layout)
         self.components: list[Component] = []
@@ -57,12 +57,12 @@ class Servers:
         The API server waits for etcd by itself. The controller-manager and the scheduler come after it has made their
         roles: started together with it they are forbidden what they ask for, and back off for seconds.
         """
-        at, admin, anybody = self.layout, self._admin, Client(None)
+        at, admin, anybody, settings = self.layout, self._admin, Client(None), self._settings
         self._run(servers.etcd(at))
-        self._run(servers.apiserver(at, self._audit))
+        self._run(servers.apiserver(at, settings.audit))
         self._wait("the API server", admin, f"{at.server}/readyz", deadline)
-        self._run(servers.controller_manager(at))
-        self._run(servers.scheduler(at))
+        self._run(servers.controller_manager(at, settings.controllers))
+        self._run(servers.scheduler(at, settings.scheduling))
         account = f"{at.server}/api/v1/namespaces/default/serviceaccounts/default"
         self._wait("the default ServiceAccount", admin, account, deadline)
         self._wait("the scheduler", anybody, f"https://127.0.0.1:{at.scheduler}/readyz", deadline)

@@ -5,14 +5,30 @@ hack/local-up-cluster.sh and controller-runtime's envtest for what one on loopba
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 _SERVICE_RANGE = "10.96.0.0/16"
 _ETCD_QUOTA = 8 * 2**30
+_SCHEDULER_QPS = 500
 _AUDIT_POLICY = Path(__file__).parent / "audit-policy.yaml"
 _AUDIT_MEGABYTES = 100_000
 """Large enough that the log is never rotated: its readers follow one file."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What may differ between one control plane and another."""
+
+    audit: bool = False
+    controllers: str = "*"
+    """The controllers that run, as --controllers of kube-controller-manager has it."""
+    scheduling: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of a KubeSchedulerConfiguration (kubescheduler.config.k8s.io/v1), on top of the connection's; empty for
+    the default scheduler."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +65,11 @@ class Layout:
     def tokens(self) -> Path:
         """The users and their bearer tokens."""
         return self.directory / "tokens.csv"
+
+    @property
+    def scheduling(self) -> Path:
+        """The scheduler's configuration, if it is not the default one."""
+        return self.directory / "scheduler.yaml"
 
     @property
     def audit_log(self) -> Path:
@@ -108,11 +129,12 @@ def apiserver(at: Layout, audit: bool) -> list[str]:
     return command
 
 
-def controller_manager(at: Layout) -> list[str]:
-    """All default controllers, each with its own ServiceAccount; no node addresses to hand out."""
+def controller_manager(at: Layout, controllers: str) -> list[str]:
+    """These controllers, each with its own ServiceAccount; no node addresses to hand out."""
     return [
         str(at.tools["kube-controller-manager"]),
         f"--kubeconfig={at.kubeconfig('kube-controller-manager')}",
+        f"--controllers={controllers}",
         "--bind-address=127.0.0.1",
         f"--secure-port={at.controller_manager}",
         "--use-service-account-credentials=true",
@@ -125,14 +147,22 @@ def controller_manager(at: Layout) -> list[str]:
     ]
 
 
-def scheduler(at: Layout) -> list[str]:
-    """The default scheduler, not throttled by its client."""
-    return [
-        str(at.tools["kube-scheduler"]),
-        f"--kubeconfig={at.kubeconfig('kube-scheduler')}",
-        "--bind-address=127.0.0.1",
-        f"--secure-port={at.scheduler}",
-        "--leader-elect=false",
-        "--kube-api-qps=500",
-        "--kube-api-burst=1000",
-    ]
+def scheduler(at: Layout, scheduling: Mapping[str, Any]) -> list[str]:
+    """Not throttled by its client; with a configuration of its own if one is given, which is written down first.
+
+    The flags that say the same as the configuration are ignored beside it (cmd/kube-scheduler/app/options).
+    """
+    command = [str(at.tools["kube-scheduler"]), "--bind-address=127.0.0.1", f"--secure-port={at.scheduler}"]
+    kubeconfig = str(at.kubeconfig("kube-scheduler"))
+    if not scheduling:
+        limits = [f"--kube-api-qps={_SCHEDULER_QPS}", f"--kube-api-burst={2 * _SCHEDULER_QPS}"]
+        return [*command, f"--kubeconfig={kubeconfig}", "--leader-elect=false", *limits]
+    whole = {
+        "apiVersion": "kubescheduler.config.k8s.io/v1",
+        "kind": "KubeSchedulerConfiguration",
+        "clientConnection": {"kubeconfig": kubeconfig, "qps": _SCHEDULER_QPS, "burst": 2 * _SCHEDULER_QPS},
+        "leaderElection": {"leaderElect": False},
+        **scheduling,
+    }
+    at.scheduling.write_text(yaml.safe_dump(whole))
+    return [*command, f"--config={at.scheduling}"]

@@ -13,6 +13,14 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     prepare_programs(session)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What tests have measured: their property `measured`, which comes here from every process."""
+    reports = [report for each in terminalreporter.stats.values() for report in each if hasattr(report, "when")]
+    lines = [str(text) for report in reports for name, text in report.user_properties if name == "measured"]
+    for line in dict.fromkeys(lines):
+        terminalreporter.write_line(line)
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """The cluster that CLUSTER names; without it a control plane of our own."""
