@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from drover.facts.wire import Wire
 
 _NUMBER = re.compile(r"[+-]?[0-9]+")
-"""What Go's ParseInt takes; Python's int would also take "1_000", which a label may be."""
+"""Python's int would also take "1_000", which a label may be."""
 
 
 class Requirement(Wire, frozen=True, kw_only=True):
@@ -37,9 +37,16 @@ class Requirement(Wire, frozen=True, kw_only=True):
 
 
 def _compares(value: str | None, operator: str, bound: tuple[str, ...]) -> bool:
-    if value is None or len(bound) != 1 or not (_NUMBER.fullmatch(value) and _NUMBER.fullmatch(bound[0])):
+    known, limit = _number(value or ""), _number(bound[0]) if len(bound) == 1 else None
+    if known is None or limit is None:
         return False
-    return int(value) > int(bound[0]) if operator == "Gt" else int(value) < int(bound[0])
+    return known > limit if operator == "Gt" else known < limit
+
+
+def _number(text: str) -> int | None:
+    """What Go's ParseInt makes of it with 64 bits."""
+    number = int(text) if _NUMBER.fullmatch(text) and len(text) < 64 else None
+    return number if number is not None and -(1 << 63) <= number < 1 << 63 else None
 
 
 class LabelSelector(Wire, frozen=True, kw_only=True):

@@ -62,7 +62,8 @@ class CSINodeDriver(Wire, frozen=True, kw_only=True):
 
 
 class CSINodeSpec(Wire, frozen=True, kw_only=True):
-    drivers: tuple[CSINodeDriver, ...] = ()
+    drivers: tuple[CSINodeDriver, ...] | None = None
+    """The API server writes null where there is none."""
 
 
 class CSINode(Wire, frozen=True, kw_only=True):
@@ -73,7 +74,7 @@ class CSINode(Wire, frozen=True, kw_only=True):
 
     def limits(self) -> dict[str, int]:
         """How many volumes can be attached, by driver, of those that have a limit."""
-        known = ((d.name, d.allocatable.count) for d in self.spec.drivers if d.allocatable is not None)
+        known = ((d.name, d.allocatable.count) for d in self.spec.drivers or () if d.allocatable is not None)
         return {name: count for name, count in known if count is not None}
 
 

@@ -11,10 +11,10 @@ Labels = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Occupant:
-    """A VM or another pod. Nodes are positions in the fleet.
+    """A VM by the pod its guest runs in, or another pod. Nodes are positions in the fleet.
 
-    `pods` are the nodes with a pod of it that has not ended: a VM that moves may have two. `home` is where it will be
-    in the end, which may have no pod of it yet; None if it is about to end.
+    `pods` is the node with the pod. `home` is where it will be in the end, for a VM that moves another one, which may
+    have no pod of it yet; None if it is about to end.
     """
 
     uid: str

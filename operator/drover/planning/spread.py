@@ -56,7 +56,7 @@ class _Counted:
     def others(self, source: int | None) -> Counts:
         """int[domains]: the pods without the VM's own."""
         others = self.pods.copy()
-        if source is not None and self.rule.matches_itself and self.looked_at[source]:
+        if source is not None and self.rule.selector and self.rule.matches_itself and self.looked_at[source]:
             others[self.domains.of[source]] -= 1
         return others
 
@@ -129,7 +129,8 @@ class Spreading:
         known = np.zeros(len(domains.names), dtype=np.bool_)
         known[domains.of[looked_at]] = True
         result = _Counted(rule, domains, looked_at, known, domains.zeros())
-        for n in self.population.matching(frozenset({rule.namespace}), rule.selector):
+        namespace = frozenset({rule.namespace})
+        for n in self.population.matching(namespace, rule.selector) if rule.selector else ():
             result.put(self._home(n), 1)
             self._concerned.setdefault(n, []).append(result)
         return result

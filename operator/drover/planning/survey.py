@@ -1,12 +1,12 @@
 """From a Snapshot to the Fleet: what is on every node, or on its way there."""
 
 from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import replace
 
 from drover.facts.index import Index
 from drover.facts.kubevirt import VMI, VMIM
 from drover.facts.node import Node
 from drover.facts.pod import HostPort, Pod
-from drover.facts.podspec import Affinity
 from drover.facts.quantity import Resources, total
 from drover.facts.snapshot import Snapshot
 from drover.facts.wire import key_of
@@ -129,7 +129,8 @@ def _bound(target: Pod | None) -> bool:
 def occupants(
     snapshot: Snapshot, index: Index, position: Positions, concerns: Callable[[Pod], bool] = lambda _: True
 ) -> list[Occupant]:
-    """Every VM once and every other bound pod, if it concerns anybody; nothing that is terminal."""
+    """Every VM once, every other bound pod, and what further pods a VM has, if they concern anybody; nothing that is
+    terminal."""
     found: list[Occupant] = []
     for pod in snapshot.pods.values():
         if not pod.node or pod.terminal or not concerns(pod):
@@ -138,7 +139,9 @@ def occupants(
         if vmi is None:
             found.append(_pod(pod, snapshot, position))
         elif _stands_for(pod, vmi, index):
-            found.append(_occupant(vmi, pod, pod.spec.affinity, snapshot, index, position))
+            found.append(_vm(vmi, pod, snapshot, index, position))
+        else:
+            found.append(replace(_pod(pod, snapshot, position), home=None))
     return sorted(found, key=lambda occupant: occupant.uid)
 
 
@@ -163,27 +166,10 @@ def _pod(pod: Pod, snapshot: Snapshot, position: Positions) -> Occupant:
     )
 
 
-def _occupant(
-    vmi: VMI, pod: Pod, affinity: Affinity | None, snapshot: Snapshot, index: Index, position: Positions
-) -> Occupant:
-    """The VM that runs in this pod. Its target pod will have the labels of the VMI as they are now."""
-    labels, namespace = {**pod.metadata.labels, **vmi.metadata.labels}, pod.metadata.namespace
-    heading = _heading(vmi, snapshot, index)
-    ending = pod.metadata.deletion_timestamp is not None and not heading
-    return Occupant(
-        uid=vmi.uid,
-        namespace=namespace,
-        labels=labels,
-        home=position.get(heading or pod.node) if not ending else None,
-        pods=_bound_to(index.pods_of(vmi), position),
-        bonds=bonds(affinity, namespace, labels, snapshot.namespaces),
-    )
-
-
-def _bound_to(pods: list[Pod], position: Positions) -> tuple[int, ...]:
-    if len(pods) == 1:
-        return (position[pods[0].node],) if pods[0].node in position else ()
-    return tuple(sorted({position[pod.node] for pod in pods if pod.node in position}))
+def _vm(vmi: VMI, pod: Pod, snapshot: Snapshot, index: Index, position: Positions) -> Occupant:
+    """The VM whose guest runs in this pod."""
+    here, heading = _pod(pod, snapshot, position), _heading(vmi, snapshot, index)
+    return replace(here, uid=vmi.uid, home=position.get(heading) if heading else here.home)
 
 
 def _heading(vmi: VMI, snapshot: Snapshot, index: Index) -> str:
@@ -192,13 +178,16 @@ def _heading(vmi: VMI, snapshot: Snapshot, index: Index) -> str:
 
 
 def guest(vmi: VMI, snapshot: Snapshot, index: Index, position: Positions) -> Guest | None:
-    """The VM as one that asks for a node, or None while no pod of it runs on its node."""
+    """The VM as one that asks for a node, or None while no pod of it runs on its node. Its target pod will have the
+    labels of the VMI as they are now."""
     pod, vm_class = index.source_pod(vmi), class_of(vmi, snapshot, index)
     if pod is None or vm_class is None:
         return None
     attached = handles(claims(vmi, pod), vmi.metadata.namespace, snapshot)
-    wanted = selection.affinity(vmi, pod)
-    return Guest(_occupant(vmi, pod, wanted, snapshot, index, position), vm_class, attached)
+    here = _vm(vmi, pod, snapshot, index, position)
+    labels = {**here.labels, **vmi.metadata.labels}
+    asked = bonds(selection.affinity(vmi, pod), here.namespace, labels, snapshot.namespaces, incoming=True)
+    return Guest(replace(here, labels=labels, bonds=asked), vm_class, attached)
 
 
 def class_of(vmi: VMI, snapshot: Snapshot, index: Index) -> VMClass | None:

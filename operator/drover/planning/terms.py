@@ -46,25 +46,32 @@ class Bonds:
 ALONE = Bonds()
 
 
-def bonds(affinity: Affinity | None, namespace: str, labels: Labels, namespaces: Mapping[Key, Namespace]) -> Bonds:
-    """The terms of a pod with these labels in this namespace."""
+def bonds(
+    affinity: Affinity | None,
+    namespace: str,
+    labels: Labels,
+    namespaces: Mapping[Key, Namespace],
+    *,
+    incoming: bool = False,
+) -> Bonds:
+    """The terms of a pod with these labels in this namespace; `incoming`: of one that asks for a node."""
     if affinity is None:
         return ALONE
     return Bonds(
-        _terms(affinity.pod_affinity, namespace, labels, namespaces),
-        _terms(affinity.pod_anti_affinity, namespace, labels, namespaces),
+        _terms(affinity.pod_affinity, namespace, labels, namespaces, incoming),
+        _terms(affinity.pod_anti_affinity, namespace, labels, namespaces, incoming),
     )
 
 
 def _terms(
-    required: PodAffinity | None, namespace: str, labels: Labels, namespaces: Mapping[Key, Namespace]
+    required: PodAffinity | None, namespace: str, labels: Labels, namespaces: Mapping[Key, Namespace], incoming: bool
 ) -> tuple[Term, ...]:
     if required is None:
         return ()
     return tuple(
         Term(
             key=each.topology_key,
-            namespaces=_namespaces(each, namespace, namespaces),
+            namespaces=_namespaces(each, namespace, namespaces, incoming),
             selector=_selector(each, labels),
             none=each.label_selector is None,
         )
@@ -83,11 +90,18 @@ def _is_for_itself(term: PodAffinityTerm) -> bool:
     return keys == {CREATED_BY}
 
 
-def _namespaces(term: PodAffinityTerm, own: str, known: Mapping[Key, Namespace]) -> frozenset[str] | None:
+def _namespaces(
+    term: PodAffinityTerm, own: str, known: Mapping[Key, Namespace], incoming: bool
+) -> frozenset[str] | None:
+    """An empty selector is every namespace. So is, for a pod that asks, one that would select a namespace without any
+    labels: kube-scheduler means to look the namespaces up beforehand, but does so on a copy of the term, and then
+    matches its selector against no labels (1.36, interpodaffinity mergeAffinityTermNamespacesIfNotEmpty)."""
     selector = term.namespace_selector
     if selector is None:
         return frozenset(term.namespaces or (own,))
     if not selector.match_labels and not selector.match_expressions:
+        return None
+    if incoming and selector.matches({}):
         return None
     selected = (n.metadata.name for n in known.values() if selector.matches(n.metadata.labels))
     return frozenset((*term.namespaces, *selected))

@@ -113,7 +113,7 @@ def _spread(pod: Pod) -> tuple[Spread, ...]:
 
 def _forbidding(constraint: SpreadConstraint, pod: Pod) -> Spread:
     """`matchLabelKeys` narrow the selector to the pod's own values (podtopologyspread/common.go). The API server
-    refuses a constraint without a selector; one that is empty counts every pod of the namespace."""
+    refuses a constraint without a selector; by one that is empty the scheduler counts nobody, but the pod itself."""
     labels = pod.metadata.labels
     selector = constraint.label_selector or LabelSelector()
     keys = {key: labels[key] for key in constraint.match_label_keys if key in labels}

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from typing import get_args, get_type_hints
 
 import msgspec
@@ -12,21 +11,19 @@ from drover.facts.index import Index, index
 from drover.facts.kubevirt import VMI
 from drover.facts.snapshot import Snapshot
 from drover.facts.wire import key_of
-from drover.planning.proposal import admits, bars
+from drover.planning import survey
+from drover.planning.checks import chain
+from drover.planning.checks.check import Answer as Answer
+from drover.planning.checks.check import Verdict
+from drover.planning.proposal import bars
 from tests.integration.planning.fleets.draft import Object
 
 FIELDS = {"persistentvolumes": "pvs", "persistentvolumeclaims": "pvcs"}
 """What a Snapshot calls a resource, where that is not its plural."""
 
-_OWN_RULES = ("is cordoned", "is not Ready", "is under ")
-"""Where we refuse what the scheduler would allow, and mean to: a toleration does not make a target of a node that is
+_OWN_RULES = ("Cordoned", "NotReady", "Pressure")
+"""Checks that refuse what the scheduler would allow, and mean to: a toleration does not make a target of a node that is
 being emptied."""
-
-
-class Answer(Enum):
-    YES = "yes"
-    NO = "no"
-    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
@@ -53,9 +50,13 @@ def snapshot_of(objects: Mapping[str, Sequence[Object]]) -> Snapshot:
 
 def judge(vmi: VMI, snapshot: Snapshot, relations: Index) -> dict[str, Ours]:
     """Our verdict on each node, by its name."""
-    forbidden = bars(vmi, relations, ())
-    names = [node.name for node in snapshot.nodes.values()]
-    return {name: _ours(admits(vmi, name, forbidden, snapshot, relations)) for name in names}
+    fleet = survey.build(snapshot, relations, {})
+    guest, forbidden = survey.guest(vmi, snapshot, relations, fleet.position), bars(vmi, relations, ())
+    assert guest is not None
+    verdicts = {node.name: chain.verdict(guest, fleet, n) for n, node in enumerate(fleet.nodes)}
+    return {name: _ours(said) for name, said in verdicts.items()} | {
+        name: Ours(Answer.NO, words) for name, words in forbidden.items()
+    }
 
 
 def judge_all(snapshot: Snapshot) -> dict[str, dict[str, Ours]]:
@@ -64,7 +65,5 @@ def judge_all(snapshot: Snapshot) -> dict[str, dict[str, Ours]]:
     return {vmi.uid: judge(vmi, snapshot, relations) for vmi in snapshot.vmis.values()}
 
 
-def _ours(refusal: str | None) -> Ours:
-    if refusal is None:
-        return Ours(Answer.YES, "")
-    return Ours(Answer.NO, refusal, refusal.startswith(_OWN_RULES))
+def _ours(said: Verdict) -> Ours:
+    return Ours(said.answer, said.words, said.check in _OWN_RULES)

@@ -30,7 +30,7 @@ class Disagreement:
 
     def __str__(self) -> str:
         theirs = "yes" if self.fits else "no"
-        ours = f"{self.ours.answer.value} {self.ours.words}".strip()
+        ours = f"{self.ours.answer.name.lower()} {self.ours.words}".strip()
         where = f"{self.fleet}: {self.vm} on {self.node}"
         return f"{where}: scheduler {theirs}, we {ours}\n  unpinned: {self.message}\n  pinned:   {self.pinned}"
 

@@ -29,37 +29,8 @@ MIXED_PAIRS = 5_000
 SPREAD_FLEETS = 2
 SHOWN = 20
 
-NOT_YET = {
-    "numbers": "labels beyond 64 bits are compared as numbers, which the scheduler does not do",
-    "ports": "host ports are not modelled",
-    "whole pods": "requests of the pod as a whole are not modelled",
-    "resized": "what a pod holds beyond its spec while it is resized is not modelled",
-    "attached": "how many volumes a node holds is not modelled",
-    "reachable": "where a volume can be reached from is not modelled",
-    "zoned": "the zone labels of volumes are not modelled",
-    "spread of all": "an empty selector counts every pod, for which the scheduler counts none",
-    "affinity": "pod affinity is not modelled",
-    "anti-affinity": "pod anti-affinity is not modelled",
-    "symmetry": "other pods' anti-affinity is not modelled",
-}
-"""Concerns on which we are known to disagree. Strictly: whoever models one has to take it off."""
-MODELLED = tuple(name for name in CONCERNS if name not in NOT_YET)
 
-
-class Disagrees(AssertionError):
-    """The planner and the scheduler differ; nothing else went wrong."""
-
-
-def _expected(reason: str) -> pytest.MarkDecorator:
-    return pytest.mark.xfail(raises=Disagrees, strict=True, reason=reason)
-
-
-def _each() -> list[object]:
-    known = [(name, [_expected(NOT_YET[name])] if name in NOT_YET else []) for name in CONCERNS]
-    return [pytest.param(name, marks=marks, id=name.replace(" ", "-")) for name, marks in known]
-
-
-@pytest.mark.parametrize("name", _each())
+@pytest.mark.parametrize("name", [pytest.param(name, id=name.replace(" ", "-")) for name in CONCERNS])
 async def test_a_filter_that_decides_alone(
     oracle: Oracle, name: str, record_property: Callable[[str, object], None]
 ) -> None:
@@ -73,19 +44,8 @@ async def test_a_filter_that_decides_alone(
     _check(tally)
 
 
-def _mixes() -> list[object]:
-    everything = tuple(CONCERNS)
-    if not NOT_YET:
-        return [pytest.param(everything, id="everything")]
-    marks = _expected("not everything is modelled")
-    return [pytest.param(MODELLED, id="modelled"), pytest.param(everything, id="everything", marks=marks)]
-
-
-@pytest.mark.parametrize("names", _mixes())
-async def test_all_filters_together(
-    oracle: Oracle, names: tuple[str, ...], record_property: Callable[[str, object], None]
-) -> None:
-    tally, number = Tally(), 0
+async def test_all_filters_together(oracle: Oracle, record_property: Callable[[str, object], None]) -> None:
+    names, tally, number = tuple(CONCERNS), Tally(), 0
     while tally.pairs < MIXED_PAIRS:
         tally.add(await compare(oracle, together(names, SEED, number)))
         number += 1
@@ -98,9 +58,8 @@ async def test_all_filters_together(
 
 def _check(tally: Tally) -> None:
     assert tally.unknown * 100 <= tally.pairs, f"{tally.unknown} of {tally.pairs} verdicts are unknown"
-    if tally.disagreements:
-        shown = "\n".join(str(each) for each in tally.disagreements[:SHOWN])
-        raise Disagrees(f"{len(tally.disagreements)} of {tally.pairs} pairs:\n{shown}")
+    shown = "\n".join(str(each) for each in tally.disagreements[:SHOWN])
+    assert not tally.disagreements, f"{len(tally.disagreements)} of {tally.pairs} pairs:\n{shown}"
 
 
 async def test_where_nothing_is_asked_for_a_vm_fits_everywhere_but_where_it_is(oracle: Oracle) -> None:

@@ -89,3 +89,9 @@ def test_other_kinds_are_passed_over() -> None:
 def test_what_cannot_be_read_is_named(document: bytes, words: str) -> None:
     with pytest.raises(dump.UnreadableError, match=words):
         dump.snapshot([document])
+
+
+def test_a_node_without_csi_drivers_is_read() -> None:
+    """As the API server writes it."""
+    raw = json.dumps({"kind": "CSINode", "metadata": {"name": "n1"}, "spec": {"drivers": None}}).encode()
+    assert dump.snapshot([raw]).csinodes["", "n1"].limits() == {}

@@ -67,6 +67,7 @@ def homes(vmi: VMIBuilder, *parts: Part) -> str:
     return " ".join(name for name in names if name != vmi.json["status"]["nodeName"] and not scene.admits(vmi, name))
 
 
+NOT_X = {"key": "team", "operator": "NotIn", "values": ["x"]}
 EVERYWHERE = "a2 b1 b2"
 TABLE = [
     pytest.param(a_db("v", "a1"), (), EVERYWHERE, id="nothing is required"),
@@ -91,6 +92,17 @@ TABLE = [
         (a_web("w", "b1", namespace="lab"), a_web("u", "a1", namespace="shop"), a_namespace("lab").labelled(team="x")),
         "b1 b2",
         id="in a namespace that is selected, and not in its own",
+    ),
+    pytest.param(
+        a_db("v", "a1", near(WEB, namespaceSelector={"matchExpressions": [NOT_X]})),
+        (a_web("w", "b1", namespace="lab"), a_namespace("lab").labelled(team="x")), "b1 b2",
+        id="by what a namespace is not, all are selected",
+    ),
+    pytest.param(
+        a_db("v", "a1"),
+        (a_web("w", "b1", apart(DB, namespaceSelector={"matchExpressions": [NOT_X]}), namespace="lab"),
+         a_namespace("shop").labelled(team="x")), EVERYWHERE,
+        id="but not by who is there",
     ),
     pytest.param(a_db("v", "a1", near(None)), (a_web("w", "b1"),), "", id="no selector means nobody"),
     pytest.param(a_db("v", "a1", near({})), (a_web("w", "b1"),), EVERYWHERE, id="an empty one means everybody"),
