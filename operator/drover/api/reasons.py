@@ -75,6 +75,7 @@ class FindingReason(StrEnum):
     NOT_RUNNING = "NotRunning"
     NO_ELIGIBLE_TARGET = "NoEligibleTarget"
     NO_ROOM = "NoRoom"
+    CAPACITY_SHORT = "CapacityShort"
     RETRIES_SPENT = "RetriesSpent"
     VERIFICATION_FAILED = "VerificationFailed"
     KUBEVIRT_UNAVAILABLE = "KubeVirtUnavailable"

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from drover.api.plan import MigrationPlan
 from drover.facts.index import Index, index
@@ -11,6 +11,8 @@ from drover.facts.kubevirt import VMI
 from drover.facts.snapshot import Snapshot
 from drover.planning import checks, fleet, placement
 from drover.planning.candidates import resolve_nodes
+from drover.planning.reserve import Reserve
+from drover.planning.room import Shortfall, Spare, shortfall, spare
 from drover.planning.vmclass import VMClass, pins_host
 
 
@@ -61,24 +63,40 @@ class Proposal:
     refused: Mapping[str, Refused] = field(default_factory=dict)
     nodes: str = ""
     """A mark of the nodes it was computed on: another one means that there may be a better target."""
+    shortfall: Shortfall | None = None
+    """What is proven to lack room, if VMs were refused for want of it."""
+    spare: Spare | None = None
+    """Whether the reserve is kept after it, if one was asked for."""
 
 
 Proposals = Mapping[str, Proposal]
 """By plan UID."""
 
 
-def propose(goals: Sequence[Goal], snapshot: Snapshot, taken: Mapping[str, str], previous: Proposals) -> Proposals:
+def propose(
+    goals: Sequence[Goal],
+    snapshot: Snapshot,
+    taken: Mapping[str, str],
+    before: Proposals,
+    reserve: Reserve | None = None,
+) -> Proposals:
     """A proposal for every goal. `taken` are the nodes in maintenance or being evacuated, with the object that does it.
 
-    Goals that move come first and share the fleet; tentative ones see what those leave, each for itself.
+    Goals that move come first and share the fleet; tentative ones see what those leave, each for itself. With a
+    `reserve`, each says whether the fleet keeps it once this proposal and those before it are carried out.
     """
     relations = index(snapshot)
     shared = fleet.build(snapshot, relations, taken)
     result: dict[str, Proposal] = {}
+    moved: dict[str, str] = {}
     for goal in sorted(goals, key=lambda goal: goal.tentative):
         ground = shared.copy() if goal.tentative else shared
-        before = previous.get(goal.plan.uid)
-        result[goal.plan.uid] = _one(goal, snapshot, relations, ground, before)
+        found = _one(goal, snapshot, relations, ground, before.get(goal.plan.uid))
+        after = moved | {uid: each.target for uid, each in found.assignments.items()}
+        moved = moved if goal.tentative else after
+        gone = {*ground.taken, *goal.sources}
+        kept = spare(reserve, ground, snapshot, relations, after, gone) if reserve is not None else None
+        result[goal.plan.uid] = replace(found, spare=kept)
     return result
 
 
@@ -101,12 +119,15 @@ def _one(goal: Goal, snapshot: Snapshot, relations: Index, ground: fleet.Fleet, 
     sources = {vmi.uid: vmi.node for vmi in goal.vmis}
     assignments: dict[str, Assignment] = {}
     classes = {mover.uid: mover.vm_class for mover in movers}
+    free = ground.free.copy()
     for uid, answer in placement.place(movers, ground, barred).items():
         if isinstance(answer, placement.Placed):
             assignments[uid] = Assignment(uid, sources[uid], answer.target, answer.why)
         else:
             refused[uid] = _refused(uid, answer, classes[uid])
-    return Proposal(_hash(goal, barred, snapshot), assignments, refused, nodes_mark(snapshot))
+    short = any(each.eligible for uid, each in refused.items() if uid in classes)
+    lacking = shortfall(movers, ground, free, barred) if short else None
+    return Proposal(_hash(goal, barred, snapshot), assignments, refused, nodes_mark(snapshot), lacking)
 
 
 def _refused(uid: str, answer: placement.Unplaced, vm_class: VMClass) -> Refused:

@@ -57,7 +57,7 @@ def _pieces(question: Question, groups: Groups, left: Floats, kinds: Ints, here:
     pieces: dict[int, list[tuple[float, int]]] = {}
     for kind in kinds[(left[kinds] > 0) & groups.allowed[np.ix_(kinds, here)].any(axis=1)].tolist():
         demand = groups.demand[kind]
-        resource = _in_the_way(demand, free)
+        resource = _in_the_way(demand, free, int(groups.count[kind]))
         pieces.setdefault(resource, []).append((float(left[kind]), int(demand[resource])))
     for resource, wanted in sorted(pieces.items()):
         amount = sum(round(count * size) for count, size in wanted)
@@ -67,7 +67,8 @@ def _pieces(question: Question, groups: Groups, left: Floats, kinds: Ints, here:
         )
 
 
-def _in_the_way(demand: Ints, free: Ints) -> int:
-    """The resource that keeps the most nodes from holding one VM more."""
-    slots = np.where(demand > 0, free // np.maximum(demand, 1), np.iinfo(np.int64).max)
-    return int(np.bincount(slots.argmin(axis=1), minlength=len(demand)).argmax())
+def _in_the_way(demand: Ints, free: Ints, wanted: int) -> int:
+    """The resource by which alone the nodes would hold the fewest of so many VMs."""
+    asked = np.flatnonzero(demand > 0)
+    slots = np.clip(free[:, asked] // demand[asked], 0, wanted)
+    return int(asked[slots.sum(axis=0).argmin()])
