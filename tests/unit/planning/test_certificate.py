@@ -116,12 +116,19 @@ CASES: dict[str, tuple[Question, tuple[int, int], list[Shortage]]] = {
     "no node has room for one": (
         a_question((2, [16 * GI], "*"), (1, [GI], "*"), free=a_rack("a", 3, 12)),
         (2, 0),
-        [Shortage(2, 2, ("a00", "a01", "a02"), (Lack(("a00", "a01", "a02"), "memory", 32 * GI, 16 * GI, 12 * GI),))],
+        [
+            Shortage(
+                2,
+                2,
+                ("a00", "a01", "a02"),
+                (Lack(("a00", "a01", "a02"), "memory", 32 * GI, 16 * GI, 16 * GI, 12 * GI),),
+            )
+        ],
     ),
     "enough in sum, and in pieces too small": (
         a_question((4, [8], "*"), free={"a": [12], "b": [12], "c": [12]}),
         (1, 0),
-        [Shortage(1, 4, ("a", "b", "c"), (Lack(("a", "b", "c"), "memory", 8, 8, 12),))],
+        [Shortage(1, 4, ("a", "b", "c"), (Lack(("a", "b", "c"), "memory", 8, 8, 8, 12),))],
     ),
     "two resources run out": (
         a_question((8, [1, 3], "a"), (8, [3, 1], "a"), free={"a": [20, 20]}),
@@ -136,10 +143,15 @@ CASES: dict[str, tuple[Question, tuple[int, int], list[Shortage]]] = {
             Shortage(1, 3, ("a",), (Lack(("a",), "memory", 4),)),
         ],
     ),
+    "pieces of two sizes": (
+        a_question((2, [16], "*"), (1, [20], "*"), free={"a": [12], "b": [0]}),
+        (3, 0),
+        [Shortage(3, 3, ("a", "b"), (Lack(("a", "b"), "memory", 52, 16, 20, 12),))],
+    ),
     "overdrawn in what is asked for": (
         a_question((1, [1, 0], "*"), free={"a": [-5, 9]}),
         (1, 0),
-        [Shortage(1, 1, ("a",), (Lack(("a",), "memory", 1, 1, 0),))],
+        [Shortage(1, 1, ("a",), (Lack(("a",), "memory", 1, 1, 1, 0),))],
     ),
     "overdrawn in what is not": (a_question((1, [0, 1], "*"), free={"a": [-5, 9]}), (0, 0), []),
     "an overdrawn node takes nothing from the others": (

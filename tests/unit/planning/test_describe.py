@@ -112,7 +112,12 @@ NEEDS_MORE = a_question((122, [8 * GI, 100], IN_B), (40, [8 * GI, 100], "*"), fr
         (
             a_question((2, [96 * GI, 100], IN_B), free=FLEET, resources=RESOURCES),
             "nodes with zone=b (12 nodes) lack 192.0 GiB of guest memory in pieces of 96.0 GiB "
-            "(one has 72.0 GiB free at most)",
+            "(none has more than 72.0 GiB free)",
+        ),
+        (
+            a_question((2, [96 * GI, 1], IN_B), (1, [99 * GI, 1], IN_B), free={node: [0, 9] for node in IN_B.split()}),
+            "nodes with zone=b (12 nodes) lack 291.0 GiB of memory in pieces of 96.0 GiB to 99.0 GiB "
+            "(none has any free)",
         ),
         (
             a_question((10, [GI, 10000], "a00"), free=FLEET, resources=RESOURCES),
@@ -122,7 +127,7 @@ NEEDS_MORE = a_question((122, [8 * GI, 100], IN_B), (40, [8 * GI, 100], "*"), fr
             a_question(*((2, [73 * GI, 1], f"b{n:02}") for n in range(5)), free=FLEET, resources=RESOURCES),
             "; ".join(
                 f"node b{n:02} lacks 146.0 GiB of guest memory in pieces of 73.0 GiB "
-                "(one has 72.0 GiB free at most) for 2 of the 2 VMs that fit nowhere else"
+                "(it has only 72.0 GiB free) for 2 of the 2 VMs that fit nowhere else"
                 for n in range(3)
             )
             + "; and so on, in 2 more groups of nodes",

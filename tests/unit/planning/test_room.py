@@ -58,7 +58,7 @@ ZONES = [zoned(f"b{n}", "9Gi") for n in range(4)] + [zoned("a0", "64Gi")]
                 1,
                 1,
                 "nodes with zone=b (4 nodes) lack 10.2 GiB of guest memory in pieces of 10.2 GiB "
-                "(one has 9.0 GiB free at most)",
+                "(none has more than 9.0 GiB free)",
             ),
             id="no node is large enough",
         ),
@@ -129,7 +129,7 @@ def others(count: int, node: str) -> list[VMIBuilder]:
             Spare(
                 False,
                 ("n2",),
-                "node n3 lacks 17.0 GiB of guest memory in pieces of 4.2 GiB (one has 1.0 GiB free at most)",
+                "node n3 lacks 17.0 GiB of guest memory in pieces of 4.2 GiB (it has only 1.0 GiB free)",
             ),
             id="full after the plan",
         ),

@@ -13,12 +13,13 @@ from drover.planning.certificate.relaxation import Floats
 @dataclass(frozen=True, slots=True)
 class Lack:
     """These nodes lack so much of the resource together. With `piece` set there may be enough of it in sum, but it
-    is needed in pieces of that size, and the most that is free on one node is `most`."""
+    is needed in pieces of that size up to `largest`, and the most that is free on one node is `most`."""
 
     nodes: tuple[str, ...]
     resource: str
     amount: int
     piece: int = 0
+    largest: int = 0
     most: int = 0
 
 
@@ -61,10 +62,10 @@ def _pieces(question: Question, groups: Groups, left: Floats, kinds: Ints, here:
         pieces.setdefault(resource, []).append((float(left[kind]), int(demand[resource])))
     for resource, wanted in sorted(pieces.items()):
         amount = sum(round(count * size) for count, size in wanted)
+        sizes = [size for _, size in wanted]
         most = max(0, int(free[:, resource].max()))
-        yield Lack(
-            names(question, groups, here), question.resources[resource], amount, min(size for _, size in wanted), most
-        )
+        nodes = names(question, groups, here)
+        yield Lack(nodes, question.resources[resource], amount, min(sizes), max(sizes), most)
 
 
 def _in_the_way(demand: Ints, free: Ints, wanted: int) -> int:

@@ -45,8 +45,16 @@ def _lack(lack: Lack) -> str:
     words = f"{human(kind, lack.amount)} of {lack.resource}" if kind != "cpu" else human(kind, lack.amount)
     if not lack.piece:
         return words
-    most = f" (one has {human(kind, lack.most)} free at most)" if lack.most < lack.piece else ""
-    return f"{words} in pieces of {human(kind, lack.piece)}{most}"
+    smallest, largest = human(kind, lack.piece), human(kind, lack.largest)
+    pieces = smallest if smallest == largest else f"{smallest} to {largest}"
+    return f"{words} in pieces of {pieces}{_at_most(lack, kind) if lack.most < lack.piece else ''}"
+
+
+def _at_most(lack: Lack, kind: str) -> str:
+    one = len(lack.nodes) == 1
+    if not lack.most:
+        return " (it has none free)" if one else " (none has any free)"
+    return f" ({'it has only' if one else 'none has more than'} {human(kind, lack.most)} free)"
 
 
 def _s(nodes: tuple[str, ...]) -> str:
