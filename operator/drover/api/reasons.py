@@ -77,6 +77,7 @@ class FindingReason(StrEnum):
     DISRUPTION_BUDGET = "DisruptionBudget"
     NO_ELIGIBLE_TARGET = "NoEligibleTarget"
     NO_ROOM = "NoRoom"
+    CAPACITY_SHORT = "CapacityShort"
     RETRIES_SPENT = "RetriesSpent"
     VERIFICATION_FAILED = "VerificationFailed"
     KUBEVIRT_UNAVAILABLE = "KubeVirtUnavailable"

@@ -11,11 +11,13 @@ from drover.facts.kubevirt import VMI
 from drover.facts.snapshot import Snapshot
 from drover.planning import placement, reasons, survey, timetable
 from drover.planning.candidates import resolve_nodes
+from drover.planning.capacity import Shortfall, Spare, shortfall, spare
 from drover.planning.checks import chain
 from drover.planning.checks.check import Answer, Verdict
 from drover.planning.fleet import Fleet
 from drover.planning.moves import Limits
 from drover.planning.nodeclass import NodeClasses
+from drover.planning.reserve import Reserve
 from drover.planning.selection import pins_host
 from drover.planning.timetable import Timetable
 from drover.planning.vmclass import VMClass
@@ -78,27 +80,42 @@ class Proposal:
     """A mark of the nodes it was computed on: another one means that there may be a better target."""
     timetable: Timetable | None = None
     """In which order its VMs start and how long that takes; None while the limits are not known."""
+    shortfall: Shortfall | None = None
+    """What is proven to lack room, if VMs were refused for want of it."""
+    spare: Spare | None = None
+    """Whether the reserve is kept after it, if one was asked for."""
 
 
 Proposals = Mapping[str, Proposal]
 """By plan UID."""
 
 
-def propose(goals: Sequence[Goal], snapshot: Snapshot, taken: Mapping[str, str], previous: Proposals) -> Proposals:
+def propose(
+    goals: Sequence[Goal],
+    snapshot: Snapshot,
+    taken: Mapping[str, str],
+    before: Proposals,
+    reserve: Reserve | None = None,
+) -> Proposals:
     """A proposal for every goal. `taken` are the nodes in maintenance or being evacuated, with the object that does it.
 
-    Goals that move come first and share the fleet; tentative ones see what those leave, each for itself.
+    Goals that move come first and share the fleet; tentative ones see what those leave, each for itself. With a
+    `reserve`, each says whether the fleet keeps it once this proposal and those before it are carried out.
     """
     relations = index(snapshot)
     shared = survey.build(snapshot, relations, taken)
     scene = timetable.Scene(snapshot, relations, timetable.pace(snapshot, relations))
     result: dict[str, Proposal] = {}
+    moved: dict[str, str] = {}
     for goal in sorted(goals, key=lambda goal: goal.tentative):
         ground = shared.copy() if goal.tentative else shared
-        before = previous.get(goal.plan.uid)
-        found = _one(goal, snapshot, relations, ground, before)
+        found = _one(goal, snapshot, relations, ground, before.get(goal.plan.uid))
         times = timetable.arrange(found.assignments.values(), goal.plan.spec.order, goal.limits, scene)
-        result[goal.plan.uid] = replace(found, timetable=times)
+        after = moved | {uid: each.target for uid, each in found.assignments.items()}
+        moved = moved if goal.tentative else after
+        gone = {*ground.taken, *goal.sources}
+        kept = spare(reserve, ground, snapshot, relations, after, gone) if reserve is not None else None
+        result[goal.plan.uid] = replace(found, timetable=times, spare=kept)
     return result
 
 
@@ -120,12 +137,16 @@ def _one(goal: Goal, snapshot: Snapshot, relations: Index, ground: Fleet, before
     sources = {vmi.uid: vmi.node for vmi in goal.vmis}
     assignments: dict[str, Assignment] = {}
     classes = {mover.uid: mover.guest.vm_class for mover in movers}
+    free = ground.free.copy()
     for uid, answer in placement.place(movers, ground, barred).items():
         if isinstance(answer, placement.Placed):
             assignments[uid] = Assignment(uid, sources[uid], answer.target, answer.why, answer.doubt, answer.after)
         else:
             refused[uid] = _refused(uid, answer, classes[uid])
-    return Proposal(_hash(goal, barred, snapshot), assignments, refused, nodes_mark(snapshot))
+    short = any(each.eligible for uid, each in refused.items() if uid in classes)
+    lacking = shortfall(movers, ground, free, barred) if short else None
+    mark = nodes_mark(snapshot)
+    return Proposal(_hash(goal, barred, snapshot), assignments, refused, mark, shortfall=lacking)
 
 
 def _refused(uid: str, answer: placement.Unplaced, vm_class: VMClass) -> Refused:

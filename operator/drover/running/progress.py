@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from drover.api.plan import Summary
 from drover.api.reasons import BLOCKING, FindingReason, WaitReason
 from drover.api.shared import Finding, Severity, Step
+from drover.planning.proposal import Proposal
 from drover.running.move import Move
 from drover.running.preflight import finding
 from drover.running.views import View
@@ -69,6 +70,17 @@ def blocked_findings(moves: Iterable[Move], view: View) -> list[Finding]:
         for reason, members in sorted(groups.items())
         if reason not in OF_THE_PLAN
     ]
+
+
+def capacity_finding(moves: Iterable[Move], proposal: Proposal | None) -> Finding | None:
+    """That no placement at all has room for so many of the plan's VMs, which is more than that none was found."""
+    short = proposal.shortfall if proposal is not None else None
+    if short is None:
+        return None
+    held = any(is_blocked(move) and move.waiting and move.waiting.reason == WaitReason.NO_ROOM for move in moves)
+    what = f"at least {short.vms} of {short.total} VMs cannot be placed in the room that is free"
+    fix = "free so much there, add nodes that these VMs may use, or allow them others"
+    return finding("Blocker" if held else "Warning", FindingReason.CAPACITY_SHORT, f"{what}: {short.words}", fix)
 
 
 def _group(reason: FindingReason, members: Sequence[Move], view: View) -> Finding:

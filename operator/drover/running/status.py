@@ -74,7 +74,8 @@ def render(facts: Facts, now: datetime) -> PlanStatus:
     """The whole status of a plan."""
     view, previous = facts.view, facts.view.plan.status
     summary = progress.summarize(facts.moves)
-    found = [*facts.findings, *progress.blocked_findings(facts.moves, view)]
+    short = progress.capacity_finding(facts.moves, facts.proposal)
+    found = [*facts.findings, *progress.blocked_findings(facts.moves, view), *([short] if short is not None else [])]
     verdict = judge(facts, summary, found)
     waiting = _plan_waiting(facts, verdict, previous.waiting, now)
     percent = _percent(facts, previous)

@@ -24,7 +24,7 @@ from tests.builders import (
     an_attempt,
     at,
 )
-from tests.unit.running.rounds import a_round, holds, trio
+from tests.unit.running.rounds import a_round, holds, proposed, trio
 
 PLAN = a_plan("p").evacuates("n1").running()
 READY, MOVING, STUCK = (True, False, False), (False, True, False), (False, False, True)
@@ -224,13 +224,44 @@ def test_a_situation(
 def test_what_fits_nowhere_is_said_before_anything_is_to_move(how: dict[str, Any]) -> None:
     small = a_node("n2").memory("1Gi")
     said = a_round(a_cluster(a_node("n1"), small, plan(**how), a_vmi("web").memory("8Gi"))).plan()
-    assert [(each.severity, each.reason) for each in said.findings] == [("Blocker", "NoRoom")]
+    assert [(each.severity, each.reason) for each in said.findings] == [
+        ("Blocker", "NoRoom"),
+        ("Blocker", "CapacityShort"),
+    ]
     assert said.summary is not None
     assert said.summary.blocked == 1
     assert not holds(said.conditions, "PreflightPassed")
     fits = a_round(scene(a_vmi("web"), the_plan=plan(**how))).plan()
     assert fits.findings == ()
     assert holds(fits.conditions, "PreflightPassed")
+
+
+def crowded(*vms: Any, **spec: Any) -> ClusterBuilder:
+    """n2 has room for one VM."""
+    return a_cluster(a_node("n1"), a_node("n2").memory("5Gi"), plan(**spec), *vms)
+
+
+def test_what_is_proven_to_lack_room_is_said_once_and_for_all_vms() -> None:
+    said = a_round(crowded(*(a_vmi(f"web-{n}").memory("4Gi") for n in range(3)))).plan()
+    (found,) = (each for each in said.findings if each.reason == "CapacityShort")
+    assert found.severity == "Blocker"
+    assert found.message == (
+        "at least 2 of 3 VMs cannot be placed in the room that is free: "
+        "node n2 lacks 8.5 GiB of memory in pieces of 4.2 GiB"
+    )
+    assert found.suggestion
+
+
+def test_it_blocks_nothing_while_no_vm_waits_for_room() -> None:
+    vms = [a_vmi(f"web-{n}").memory("4Gi") for n in range(2)]
+    flying = [a_vmim(vmi, f"theirs-{n}").to("n2").phase("Running") for n, vmi in enumerate(vms)]
+    before = proposed(crowded(*vms))
+    said = a_round(crowded(*vms, *flying), proposals=before).plan()
+    assert [(each.severity, each.reason) for each in said.findings] == [("Warning", "CapacityShort")]
+
+
+def test_nothing_is_claimed_where_all_fit() -> None:
+    assert [each.reason for each in a_round(crowded(a_vmi("web").memory("4Gi"))).plan().findings] == []
 
 
 def test_every_phase_is_in_the_table() -> None:
