@@ -1,4 +1,5 @@
-"""One plan, measured: how long, how much memory, how many VMs without a target, how many rules broken."""
+"""One plan, measured: how long, how much memory, how many VMs without a target, how many rules broken; and the same of
+placement alone, on arrays, which knows all the rules."""
 
 import gc
 import platform
@@ -7,10 +8,14 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
+from benchmarks.planning.arrays import Grouped, a_problem
 from benchmarks.planning.drawing import a_world
 from benchmarks.planning.judging import broken
 from benchmarks.planning.objects import a_goal, a_snapshot
 from benchmarks.planning.world import Size
+from drover.planning.portfolio import bound, place
 from drover.planning.proposal import propose
 
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
@@ -49,6 +54,33 @@ def measure(size: Size, seed: int, times: int, bare: int) -> Measured:
     wrong = broken(world, {uid: each.target for uid, each in proposal.assignments.items()})
     unplaced = len(proposal.refused)
     return Measured(len(goal.vmis), tuple(seconds), held - bare, peak - bare, unplaced, wrong)
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Of one fleet, by placement on arrays: `longer` is the lower bound of the makespan with these targets over that
+    with any."""
+
+    seconds: tuple[float, ...]
+    unplaced: int
+    extra: int
+    longer: float
+    broken: Counter[str]
+
+
+def measure_placement(size: Size, seed: int, times: int) -> Placed:
+    """Draw the fleet, make arrays of it, place so many times."""
+    world = a_world(size, seed)
+    problem = a_problem(world, a_snapshot(world))
+    seconds, found = [], None
+    for _ in range(times):
+        began = time.perf_counter()
+        found = place(problem, lambda: Grouped(world))
+        seconds.append(time.perf_counter() - began)
+    assert found is not None
+    wrong = broken(world, {world.guests[vm].name: world.hosts[node].name for vm, node in found.targets.items()})
+    least = bound(problem, np.zeros(len(problem.free)))
+    return Placed(tuple(seconds), len(found.unplaced), len(found.extra), found.bottleneck / least, wrong)
 
 
 def resident(what: str) -> int:

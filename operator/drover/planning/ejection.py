@@ -25,6 +25,8 @@ NODES = 32
 def repair(ground: Ground, unplaced: list[int], worth: tuple[int, int] | None = None) -> list[int]:
     """Give places to VMs that have none, the largest first; those that still have none. It gives up once more are left
     than `worth` has, or as many with more residents moved: a better answer is known."""
+    if not unplaced:
+        return []
     search = _Search(ground)
     size = (ground.sized.demand / np.maximum(ground.sized.demand.max(axis=0, initial=1), 1)).max(axis=1, initial=0.0)
     rest = sorted(unplaced, key=lambda vm: (float(size[vm]), vm))
@@ -56,8 +58,7 @@ class _Search:
 
     def moved(self) -> int:
         """How many residents have left their node."""
-        residents = list(self.ground.sized.problem.residents)
-        return int((self.ground.where[residents] != self.ground.sized.problem.at[residents]).sum())
+        return int((self.resident & (self.ground.where != self.ground.sized.problem.at)).sum())
 
     def settle(self, vm: int) -> bool:
         """Find it a place, with the shortest chain there is."""

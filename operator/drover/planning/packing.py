@@ -7,9 +7,9 @@ import numpy as np
 from drover.planning.ground import Ground, Sized
 from drover.planning.problem import Floats
 
-REPULSION = 0.05
+REPULSION, REFUSAL = 0.05, 2.0
 """What a target's inbound work, as a part of what it can take without making the whole longer, weighs against the share
-of a node that is left."""
+of a node that is left: as long as it makes nothing longer, and as far as it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,35 +44,37 @@ def pack(ground: Ground, style: Style, budget: float) -> list[int]:
     """Place the movers; those that found no node. `budget` is the inbound work a node can take without making the whole
     longer."""
     unplaced, kind, scores = [], -1, np.zeros(0)
-    sign, weight = (-1.0 if style.tight else 1.0), REPULSION / budget
+    sign = -1.0 if style.tight else 1.0
     numbers = ground.sized.kind
     for vm in order(ground.sized, style):
         if numbers[vm] != kind:
             kind = int(numbers[vm])
-            scores = _scores(ground, vm, sign, weight)
+            scores = _scores(ground, vm, sign, budget)
         best = _best(ground, vm, scores)
         if best is None:
             unplaced.append(vm)
             continue
         ground.go(vm, best)
-        scores[best] = _score(ground, vm, best, sign, weight)
+        scores[best] = _score(ground, vm, best, sign, budget)
     return unplaced
 
 
-def _scores(ground: Ground, vm: int, sign: float, weight: float) -> Floats:
+def _scores(ground: Ground, vm: int, sign: float, budget: float) -> Floats:
     """float64[nodes], for all VMs of the kind: minus infinity where they may not be or do not fit."""
     problem, left = ground.sized.problem, ground.left(vm)
     fits = problem.allowed[problem.row[vm]] & (left >= 0)
-    result: Floats = np.where(fits, sign * left - weight * ground.inbound, -np.inf)
+    part = ground.inbound / budget
+    result: Floats = np.where(fits, sign * left - REPULSION * part - REFUSAL * np.maximum(part - 1, 0), -np.inf)
     return result
 
 
-def _score(ground: Ground, vm: int, node: int, sign: float, weight: float) -> float:
+def _score(ground: Ground, vm: int, node: int, sign: float, budget: float) -> float:
     """The same for one node, after it took one of the kind."""
     need, free, scale = ground.sized.demand[vm].tolist(), ground.free[:, node].tolist(), ground.sized.scale[:, node]
     lefts = [(f - n) * s for n, f, s in zip(need, free, scale.tolist(), strict=True) if n > 0]
     left = min(lefts, default=1.0)
-    return sign * left - weight * float(ground.inbound[node]) if left >= 0 else -np.inf
+    part = float(ground.inbound[node]) / budget
+    return sign * left - REPULSION * part - REFUSAL * max(part - 1, 0) if left >= 0 else -np.inf
 
 
 def _best(ground: Ground, vm: int, scores: Floats) -> int | None:

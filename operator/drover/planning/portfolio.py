@@ -67,8 +67,9 @@ def _price(ground: Ground, unplaced: list[int], least: float) -> Price:
 
 
 def _extra(ground: Ground) -> tuple[int, ...]:
-    problem = ground.sized.problem
-    return tuple(vm for vm in sorted(problem.residents) if ground.where[vm] != problem.at[vm])
+    residents = np.array(sorted(ground.sized.problem.residents), dtype=np.int64)
+    moved = ground.where[residents] != ground.sized.problem.at[residents]
+    return tuple(residents[moved].tolist())
 
 
 def _spread(ground: Ground) -> float:
