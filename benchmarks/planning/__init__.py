@@ -1,0 +1,1 @@
+"""Fleets for which a complete plan is known to exist, and how the planner does on them."""

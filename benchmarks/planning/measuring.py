@@ -1,0 +1,103 @@
+"""One plan, measured: how long, how much memory, how many VMs without a target, how many rules broken; and the same of
+placement alone, on arrays, which knows all the rules."""
+
+import gc
+import platform
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.planning.arrays import Grouped, a_problem
+from benchmarks.planning.drawing import a_world
+from benchmarks.planning.judging import broken
+from benchmarks.planning.objects import a_goal, a_snapshot
+from benchmarks.planning.world import Size
+from drover.planning.portfolio import bound, place
+from drover.planning.proposal import propose
+
+STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+RESET_PEAK = "5"
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Of one fleet: `seconds` of each of the proposals made from scratch, `peak` MiB while the first was made, above an
+    interpreter that has loaded nothing; `snapshot` MiB of those are the fleet itself."""
+
+    movers: int
+    seconds: tuple[float, ...]
+    snapshot: int
+    peak: int
+    unplaced: int
+    broken: Counter[str]
+
+
+def measure(size: Size, seed: int, times: int, bare: int) -> Measured:
+    """Draw the fleet and plan it so many times; `bare` are the MiB of an interpreter that has loaded nothing. To be run
+    in a process of its own, or the peak is somebody else's."""
+    world = a_world(size, seed)
+    snapshot = a_snapshot(world)
+    goal = a_goal(world, snapshot)
+    gc.collect()
+    held = resident("VmRSS")
+    reset_peak()
+    seconds, proposal, peak = [], None, held
+    for _ in range(times):
+        began = time.perf_counter()
+        proposal = propose([goal], snapshot, {}, {})[goal.plan.uid]
+        seconds.append(time.perf_counter() - began)
+        peak = max(peak, resident("VmHWM"))
+    assert proposal is not None
+    wrong = broken(world, {uid: each.target for uid, each in proposal.assignments.items()})
+    unplaced = len(proposal.refused)
+    return Measured(len(goal.vmis), tuple(seconds), held - bare, peak - bare, unplaced, wrong)
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Of one fleet, by placement on arrays: `longer` is the lower bound of the makespan with these targets over that
+    with any."""
+
+    seconds: tuple[float, ...]
+    unplaced: int
+    extra: int
+    longer: float
+    broken: Counter[str]
+
+
+def measure_placement(size: Size, seed: int, times: int) -> Placed:
+    """Draw the fleet, make arrays of it, place so many times."""
+    world = a_world(size, seed)
+    problem = a_problem(world, a_snapshot(world))
+    seconds, found = [], None
+    for _ in range(times):
+        began = time.perf_counter()
+        found = place(problem, lambda: Grouped(world))
+        seconds.append(time.perf_counter() - began)
+    assert found is not None
+    wrong = broken(world, {world.guests[vm].name: world.hosts[node].name for vm, node in found.targets.items()})
+    least = bound(problem, np.zeros(len(problem.free)))
+    return Placed(tuple(seconds), len(found.unplaced), len(found.extra), found.bottleneck / least, wrong)
+
+
+def resident(what: str) -> int:
+    """MiB of this process: "VmRSS" now, "VmHWM" at most; 0 where there is no /proc."""
+    lines = STATUS.read_text().splitlines() if STATUS.exists() else []
+    return next((int(line.split()[1]) // 1024 for line in lines if line.startswith(f"{what}:")), 0)
+
+
+def reset_peak() -> None:
+    if CLEAR.exists():
+        CLEAR.write_text(RESET_PEAK)
+
+
+def machine() -> str:
+    """What the figures were measured on."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+    cores = sum(line.startswith("processor") for line in lines)
+    return f"{name}, {cores} cores, Python {platform.python_version()}"

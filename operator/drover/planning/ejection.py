@@ -1,0 +1,178 @@
+"""Repair: a VM without a node gets one that somebody else can leave (ejection chains: Glover, 1996; a "force step" of
+this kind is what BalCon adds to best fit: Gao et al., FGCS 2023).
+
+A mover that has a target already is sent elsewhere for nothing; a resident costs one more migration.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drover.planning.ground import NOWHERE, Ground
+from drover.planning.problem import Mask
+from drover.planning.room import Amounts
+
+TRIED = {1: 64, 2: 16}
+"""How many are asked to leave their node for one VM, by how long a chain may be."""
+TOGETHER = 4
+"""How many may leave one node for one VM."""
+NODES = 32
+"""On how many nodes several are asked to leave: those that lack least."""
+
+
+def repair(ground: Ground, unplaced: list[int], worth: tuple[int, int] | None = None) -> list[int]:
+    """Give places to VMs that have none, the largest first; those that still have none. It gives up once more are left
+    than `worth` has, or as many with more residents moved: a better answer is known."""
+    if not unplaced:
+        return []
+    search = _Search(ground)
+    size = (ground.sized.demand / np.maximum(ground.sized.demand.max(axis=0, initial=1), 1)).max(axis=1, initial=0.0)
+    rest = sorted(unplaced, key=lambda vm: (float(size[vm]), vm))
+    failed: list[int] = []
+    while rest and (worth is None or (len(failed), search.moved()) <= worth):
+        vm = rest.pop()
+        if not search.settle(vm):
+            failed.append(vm)
+    return failed + rest
+
+
+@dataclass(slots=True)
+class _Search:
+    """`pool` are those that may leave their node: residents that did not yet, and movers that have a target."""
+
+    ground: Ground
+    pool: NDArray[np.int64] = field(init=False)
+    resident: Mask = field(init=False)
+    closed: list[int] = field(default_factory=list)
+    """Nodes on which somebody makes room further up the chain."""
+
+    def __post_init__(self) -> None:
+        problem = self.ground.sized.problem
+        self.resident = np.zeros(len(problem.at), dtype=np.bool_)
+        self.resident[list(problem.residents)] = True
+        pool = np.array(sorted({*problem.movers, *problem.residents}), dtype=np.int64)
+        # Those that cost nothing come first, then the cheapest.
+        self.pool = pool[np.lexsort((pool, problem.work[pool], self.resident[pool]))]
+
+    def moved(self) -> int:
+        """How many residents have left their node."""
+        return int((self.resident & (self.ground.where != self.ground.sized.problem.at)).sum())
+
+    def settle(self, vm: int) -> bool:
+        """Find it a place, with the shortest chain there is."""
+        return self._directly(vm) or self._ejecting(vm, 1) or self._ejecting_several(vm) or self._ejecting(vm, 2)
+
+    def _directly(self, vm: int) -> bool:
+        """Where it fits, the fullest node: others need the large holes."""
+        left = self.ground.left(vm)
+        fits = self._open(vm) & (left >= 0)
+        if not fits.any():
+            return False
+        self.ground.go(vm, int(np.argmin(np.where(fits, left, np.inf))))
+        return True
+
+    def _open(self, vm: int) -> Mask:
+        result = self.ground.open(vm)
+        result[self.closed] = False
+        if self.ground.where[vm] != NOWHERE:
+            result[self.ground.where[vm]] = False
+        return result
+
+    def _ejecting(self, vm: int, depth: int) -> bool:
+        """Somebody leaves, perhaps with somebody else leaving for him, and the VM comes in his place."""
+        ground = self.ground
+        for other in self._enough_alone(vm, depth):
+            node, mark = int(ground.where[other]), len(ground.log)
+            self.closed.append(node)
+            gone = self._directly(other) if depth == 1 else self._ejecting(other, depth - 1)
+            self.closed.pop()
+            if gone and self._fits(vm, node):
+                ground.go(vm, node)
+                return True
+            ground.back_to(mark)
+        return False
+
+    def _fits(self, vm: int, node: int) -> bool:
+        return bool(self.ground.open(vm)[node]) and bool(self.ground.left(vm)[node] >= 0)
+
+    def _enough_alone(self, vm: int, depth: int) -> list[int]:
+        """Those whose leaving is enough for the VM, and who have somewhere to go if it is them who must."""
+        pool, ground = self._movable(), self.ground
+        where, lack = ground.where[pool], self._lack(vm)
+        fine = self._open(vm)[where] & (pool != vm)
+        for resource in np.flatnonzero(ground.sized.demand[vm] > 0).tolist():
+            fine &= ground.sized.demand[pool, resource] >= lack[resource, where]
+        found = pool[fine]
+        if depth == 1 and found.size:
+            found = found[self._housed(found)]
+        return self._one_of_each(found)[: TRIED[depth]]
+
+    def _housed(self, vms: NDArray[np.int64]) -> Mask:
+        """bool[vms]: who could go elsewhere, as far as room and labels say; asked once for each kind."""
+        ground, numbers = self.ground, self.ground.sized.kind[vms]
+        known: dict[int, bool] = {}
+        problem = ground.sized.problem
+        for vm, kind in zip(vms.tolist(), numbers.tolist(), strict=True):
+            if kind not in known:
+                fits = problem.allowed[problem.row[vm]] & (ground.left(vm) >= 0)
+                fits[self.closed] = False
+                known[kind] = bool(fits.any())
+        return np.array([known[kind] for kind in numbers.tolist()], dtype=np.bool_)
+
+    def _one_of_each(self, vms: NDArray[np.int64]) -> list[int]:
+        """One of each kind on a node."""
+        numbers, where = self.ground.sized.kind[vms], self.ground.where[vms]
+        _, first = np.unique(numbers * (int(where.max(initial=0)) + 1) + where, return_index=True)
+        result: list[int] = vms[np.sort(first)].tolist()
+        return result
+
+    def _movable(self) -> NDArray[np.int64]:
+        where, problem = self.ground.where[self.pool], self.ground.sized.problem
+        stays = self.resident[self.pool] & (where != problem.at[self.pool])
+        result: NDArray[np.int64] = self.pool[(where != NOWHERE) & ~stays]
+        return result
+
+    def _lack(self, vm: int) -> Amounts:
+        """int64[resources, nodes]: what each node lacks for it."""
+        need = self.ground.sized.demand[vm][:, None]
+        result: Amounts = np.where(need > 0, np.maximum(need - self.ground.free, 0), 0)
+        return result
+
+    def _ejecting_several(self, vm: int) -> bool:
+        ground, pool = self.ground, self._movable()
+        lack = (self._lack(vm) * ground.sized.scale).max(axis=0)
+        nodes = np.flatnonzero(self._open(vm))
+        for node in nodes[np.argsort(lack[nodes], kind="stable")][:NODES].tolist():
+            mark = len(ground.log)
+            if self._clear(vm, node, [other for other in pool[ground.where[pool] == node].tolist() if other != vm]):
+                ground.go(vm, node)
+                return True
+            ground.back_to(mark)
+        return False
+
+    def _clear(self, vm: int, node: int, residents: list[int]) -> bool:
+        """Let up to TOGETHER of them leave the node, until the VM fits."""
+        self.closed.append(node)
+        for other in self._largest_first(vm, node, residents):
+            if self._directly(other) and self._fits_now(vm, node):
+                break
+        self.closed.pop()
+        return self._fits(vm, node)
+
+    def _fits_now(self, vm: int, node: int) -> bool:
+        return bool(self.ground.left(vm)[node] >= 0)
+
+    def _largest_first(self, vm: int, node: int, residents: list[int]) -> Iterator[int]:
+        """Whoever is enough for what is still lacking, the cheapest; as long as nobody is, whoever helps most."""
+        demand, rest = self.ground.sized.demand, list(residents)
+        for _ in range(2 * TOGETHER):
+            lack = self._lack(vm)[:, node]
+            if not rest or not lack.any():
+                return
+            enough = [other for other in rest if (demand[other] >= lack).all()]
+            helps = np.minimum(demand[rest], lack) * self.ground.sized.scale[:, node]
+            other = enough[0] if enough else rest[int(helps.sum(axis=1).argmax())]
+            rest.remove(other)
+            yield other

@@ -1,0 +1,111 @@
+"""The best of several placements: each greedy, each repaired, judged by what a user would mind most."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from drover.planning.ejection import repair
+from drover.planning.ground import NOWHERE, Ground, sized
+from drover.planning.packing import STYLES, pack
+from drover.planning.problem import Floats, Problem, Relations
+from drover.planning.room import waits
+
+Price = tuple[int, int, float, float]
+"""VMs without a target, extra moves, how much longer the busiest target makes the whole, how uneven nodes are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """`targets` by VM, extra moves of residents among them; `after`: the VMs that a VM waits for, because it comes to
+    room they leave. `bottleneck` is a lower bound of the time (or bytes) all moves take with these targets."""
+
+    targets: dict[int, int]
+    extra: tuple[int, ...]
+    unplaced: tuple[int, ...]
+    after: dict[int, tuple[int, ...]]
+    bottleneck: float
+    spread: float
+
+
+def place(problem: Problem, relations: Callable[[], Relations]) -> Placement:
+    """Targets for the movers: as many as possible, with as few extra moves as possible; then so that no target is the
+    bottleneck, then evenly full. `relations` gives a fresh view of who is where for each attempt."""
+    ready = sized(problem)
+    least = bound(problem, np.zeros(len(problem.free)))
+    budget = max(least * problem.lanes.per_target, 1e-9)
+    best: tuple[Price, Ground, list[int]] | None = None
+    for style in STYLES:
+        ground = Ground(ready, relations())
+        unplaced = pack(ground, style, budget)
+        unplaced = repair(ground, unplaced, best[0][:2] if best is not None else None)
+        price = _price(ground, unplaced, least)
+        best = (price, ground, unplaced) if best is None or price < best[0] else best
+    assert best is not None
+    return _placement(*best[1:])
+
+
+def bound(problem: Problem, inbound: Floats) -> float:
+    """No schedule is shorter: the work in all lanes, out of the busiest source, into the busiest target, of one VM."""
+    movers, lanes = list(problem.movers), problem.lanes
+    work = problem.work[movers]
+    out = np.bincount(problem.at[movers], work) if movers else np.zeros(1)
+    return float(
+        max(
+            work.sum() / lanes.total,
+            out.max(initial=0.0) / lanes.per_source,
+            inbound.max(initial=0.0) / lanes.per_target,
+            work.max(initial=0.0),
+        )
+    )
+
+
+def _price(ground: Ground, unplaced: list[int], least: float) -> Price:
+    """What is minded most comes first. A bottleneck that is a hundredth longer is none."""
+    longer = bound(ground.sized.problem, ground.inbound) / max(least, 1e-9)
+    return len(unplaced), len(_extra(ground)), round(longer, 2), _spread(ground)
+
+
+def _extra(ground: Ground) -> tuple[int, ...]:
+    residents = np.array(sorted(ground.sized.problem.residents), dtype=np.int64)
+    moved = ground.where[residents] != ground.sized.problem.at[residents]
+    return tuple(residents[moved].tolist())
+
+
+def _spread(ground: Ground) -> float:
+    """The standard deviation of what is left of the scarcest resource, over the nodes that anybody may use."""
+    used = ground.sized.problem.allowed.any(axis=0)
+    offered = ground.sized.problem.whole[:, ground.sized.columns].T > 0
+    left = np.where(offered, ground.free * ground.sized.scale, 1.0).min(axis=0, initial=1.0)[used]
+    return float(left.std()) if left.size else 0.0
+
+
+def _placement(ground: Ground, unplaced: list[int]) -> Placement:
+    problem, extra = ground.sized.problem, _extra(ground)
+    placed = [vm for vm in sorted(problem.movers) if ground.where[vm] != NOWHERE]
+    targets = {vm: int(ground.where[vm]) for vm in (*placed, *extra)}
+    return Placement(
+        targets=targets,
+        extra=extra,
+        unplaced=tuple(sorted(unplaced)),
+        after=_after(ground, targets, extra),
+        bottleneck=bound(problem, ground.inbound),
+        spread=_spread(ground),
+    )
+
+
+def _after(ground: Ground, targets: dict[int, int], extra: tuple[int, ...]) -> dict[int, tuple[int, ...]]:
+    """Whom each VM waits for, if it does: only where residents leave a node does anybody come to room that is not free.
+
+    In the order of their last `go`, each had room beside all that were placed before it, and later changes of mind only
+    took VMs away: so that order is legal, and no VM ever has to step aside.
+    """
+    problem = ground.sized.problem
+    last = {vm: n for n, (vm, _) in enumerate(ground.log)}
+    leaving = set(extra)
+    vacated = {int(problem.at[vm]) for vm in extra}
+    moves = [vm for vm in targets if vm in leaving or targets[vm] in vacated]
+    moves.sort(key=lambda vm: last[vm])
+    source, target = problem.at[moves].tolist(), [targets[vm] for vm in moves]
+    found = waits(source, target, problem.demand[moves], problem.free)
+    return {vm: tuple(moves[n] for n in steps) for vm, steps in zip(moves, found, strict=True) if steps}

@@ -1,0 +1,96 @@
+"""What placement is about, in arrays: demands, free room, where each VM may be; who must move, and who could."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drover.planning.room import Amounts
+
+Mask = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+
+
+class Relations(Protocol):
+    """Filters that depend on where other VMs are: inter-pod affinity and anti-affinity, topology spread."""
+
+    def mask(self, vm: int) -> Mask | None:
+        """bool[nodes]: where the VM may be, all others being where they are now; None: anywhere."""
+
+    def move(self, vm: int, node: int) -> None:
+        """From now on the VM counts on this node."""
+
+    def undo(self) -> None:
+        """Take the last `move` back."""
+
+
+class Unrelated:
+    """Nobody minds who is where."""
+
+    def mask(self, vm: int) -> Mask | None:
+        return None
+
+    def move(self, vm: int, node: int) -> None:
+        pass
+
+    def undo(self) -> None:
+        pass
+
+
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """How many migrations may run at once: in all, out of a node, into a node."""
+
+    total: int = 5
+    per_source: int = 2
+    per_target: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Arrays over VMs (V), nodes (N), resources (R) and classes (C) of where VMs may be.
+
+    `demand` int64[V, R]; `free` and `whole` int64[N, R], what is free and what there is; `allowed` bool[C, N] with
+    `row` int64[V]; `at` int64[V], where each VM is; `work` float64[V], how long or how large its migration is.
+    `movers` have to get a target, `residents` may move as well if that makes room. `barred` are further nodes a VM may
+    not go to; where it is, it never goes.
+    """
+
+    demand: Amounts
+    free: Amounts
+    whole: Amounts
+    allowed: Mask
+    row: NDArray[np.int64]
+    at: NDArray[np.int64]
+    work: Floats
+    movers: Sequence[int]
+    residents: Sequence[int] = ()
+    barred: Mapping[int, Sequence[int]] = field(default_factory=dict)
+    lanes: Lanes = field(default_factory=Lanes)
+
+
+def essential(demand: Amounts, free: Amounts) -> list[int]:
+    """The resources that must be looked at: one that another always asks as much of, and has no more of, is not.
+
+    VMs come and go, and it stays so: what is asked of the other is never less.
+    """
+    kept = list(range(demand.shape[1]))
+    for one in reversed(range(demand.shape[1])):
+        others = [other for other in kept if other != one]
+        if any(
+            (demand[:, one] <= demand[:, other]).all() and (free[:, one] >= free[:, other]).all() for other in others
+        ):
+            kept = others
+    return kept
+
+
+def kinds(problem: Problem) -> NDArray[np.int64]:
+    """int64[V]: VMs with the same number may be on the same nodes and ask for the same."""
+    keys = np.ascontiguousarray(np.concatenate([problem.row[:, None], problem.demand], axis=1))
+    data, width = keys.tobytes(), keys.shape[1] * keys.itemsize
+    seen: dict[bytes, int] = {}
+    # As bytes in a dict: numpy's unique sorts the rows, which takes ten times as long.
+    numbers = [seen.setdefault(data[n : n + width], len(seen)) for n in range(0, len(data), width)]
+    return np.array(numbers, dtype=np.int64)
