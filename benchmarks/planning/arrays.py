@@ -1,5 +1,5 @@
-"""A drawn fleet as the arrays that placement works on: through the operator's own Fleet as far as that goes, and from
-the drawing what the operator does not read yet (volumes, inter-pod affinity)."""
+"""A drawn fleet as the arrays that placement works on, everybody on it free to move if that makes room; who minds whom
+is told by the drawing itself."""
 
 from dataclasses import dataclass, field
 
@@ -10,24 +10,27 @@ from benchmarks.planning.objects import a_goal
 from benchmarks.planning.world import HOSTNAME, Group, World
 from drover.facts.index import index
 from drover.facts.snapshot import Snapshot
-from drover.planning import checks, fleet
-from drover.planning.problem import Lanes, Mask, Problem
+from drover.planning import survey
+from drover.planning.checks import chain
+from drover.planning.fleet import Fleet
+from drover.planning.moves import Limits
+from drover.planning.problem import Mask, Problem
 from drover.planning.vmclass import VMClass
 
 
-def a_problem(world: World, snapshot: Snapshot, lanes: Lanes | None = None) -> Problem:
+def a_problem(world: World, snapshot: Snapshot, lanes: Limits | None = None) -> Problem:
     """To empty the hosts of the wave; VMs and nodes are numbered as the guests and hosts are. Everybody else may move,
     too, if that makes room."""
     relations = index(snapshot)
-    ground = fleet.build(snapshot, relations, {})
+    ground = survey.build(snapshot, relations, {})
     assert [node.name for node in ground.nodes] == [host.name for host in world.hosts]
     movers = {vmi.uid for vmi in a_goal(world, snapshot).vmis}
     demand, row, masks = [], [], _Masks(world, ground)
     for guest in world.guests:
-        vm_class = fleet.class_of(snapshot.vmis[guest.namespace, guest.name], snapshot, relations)
+        vm_class = survey.class_of(snapshot.vmis[guest.namespace, guest.name], snapshot, relations)
         assert vm_class is not None
-        demand.append(ground.vector(dict(vm_class.requests)))
-        row.append(masks.row(vm_class, int(world.zone[guest.home]) if guest.volume else None))
+        demand.append(ground.demand(vm_class))
+        row.append(masks.row(vm_class))
     return Problem(
         demand=np.array(demand),
         free=ground.free,
@@ -38,7 +41,7 @@ def a_problem(world: World, snapshot: Snapshot, lanes: Lanes | None = None) -> P
         work=np.array([guest.memory for guest in world.guests], dtype=np.float64),
         movers=[n for n, guest in enumerate(world.guests) if guest.name in movers],
         residents=[n for n, guest in enumerate(world.guests) if guest.name not in movers],
-        lanes=lanes or Lanes(50, 2, 2),
+        lanes=lanes or Limits(50, 2, 2),
     )
 
 
@@ -47,16 +50,15 @@ class _Masks:
     """Where VMs may be: a row for each thing that is asked for."""
 
     world: World
-    ground: fleet.Fleet
+    ground: Fleet
     rows: list[Mask] = field(default_factory=list)
     known: dict[object, int] = field(default_factory=dict)
 
-    def row(self, vm_class: VMClass, zone: int | None) -> int:
-        key = checks.asked(vm_class), zone
+    def row(self, vm_class: VMClass) -> int:
+        key = chain.asked(vm_class)
         if key not in self.known:
-            mask = (checks.static(vm_class, self.ground.nodes) == checks.FITS) & ~self.world.emptied
             self.known[key] = len(self.rows)
-            self.rows.append(mask if zone is None else mask & (self.world.zone == zone))
+            self.rows.append((chain.static(vm_class, self.ground.classes) == chain.FITS) & ~self.world.emptied)
         return self.known[key]
 
 

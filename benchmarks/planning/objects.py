@@ -12,6 +12,8 @@ from drover.facts.kubevirt import CRD, VMI, KubeVirt
 from drover.facts.node import Node
 from drover.facts.pod import Pod
 from drover.facts.snapshot import Snapshot
+from drover.facts.storage import PersistentVolume, PersistentVolumeClaim
+from drover.planning.moves import Limits
 from drover.planning.proposal import Goal
 
 JSON = dict[str, object]
@@ -23,11 +25,13 @@ FEATURES = ("aes", "apic", "arat", "avx", "avx2", "bmi1", "bmi2", "clflush", "fm
 DEVICES = ("kvm", "tun", "vhost-net")
 SYSTEM_MEMORY = 512
 """MiB that each daemon set's pod asks for."""
+LIMITS = Limits(50, 2, 2)
+"""Migrations at once: in all, out of a node, into a node."""
 DAEMON_SETS = ("virt-handler", "network")
 
 
 def a_snapshot(world: World) -> Snapshot:
-    """The fleet. Persistent volumes are in `volumes`: a Snapshot has no place for them."""
+    """The fleet."""
     guests, hosts = world.guests, world.hosts
     pods = [_pod(world, guest) for guest in guests]
     pods += [_daemon(name, host) for host in hosts for name in DAEMON_SETS]
@@ -39,6 +43,8 @@ def a_snapshot(world: World) -> Snapshot:
         vmis={(guest.namespace, guest.name): _vmi(world, guest) for guest in guests},
         kubevirts={("kubevirt", "kubevirt"): msgspec.convert(kubevirt, type=KubeVirt)},
         crds={("", "migrations"): msgspec.convert(crd, type=CRD)},
+        pvcs={(guest.namespace, guest.name): _claim(guest) for guest in guests if guest.volume},
+        pvs={("", f"pv-{guest.name}"): _volume(world, guest) for guest in guests if guest.volume},
     )
 
 
@@ -48,19 +54,21 @@ def a_goal(world: World, snapshot: Snapshot) -> Goal:
     spec = {"evacuate": {"nodes": nodes, "maxNodes": max(1, world.size.emptied)}}
     plan = MigrationPlan.model_validate({"metadata": {"name": "wave", "uid": "wave"}, "spec": spec})
     sources = frozenset(host.name for host in world.hosts if host.emptied)
-    return Goal(plan, sources, tuple(vmi for vmi in snapshot.vmis.values() if vmi.node in sources))
+    vmis = tuple(vmi for vmi in snapshot.vmis.values() if vmi.node in sources)
+    return Goal(plan, sources, vmis, limits=LIMITS)
 
 
-def volumes(world: World) -> list[JSON]:
-    """A PersistentVolume for every claim whose data is in one zone only."""
-    return [_volume(guest, f"zone-{world.zone[guest.home]}") for guest in world.guests if guest.volume]
+def _claim(guest: Guest) -> PersistentVolumeClaim:
+    spec = {"volumeName": f"pv-{guest.name}", "accessModes": ["ReadWriteMany"]}
+    claim = {"metadata": {"name": guest.name, "namespace": guest.namespace}, "spec": spec}
+    return msgspec.convert(claim, type=PersistentVolumeClaim)
 
 
-def _volume(guest: Guest, zone: str) -> JSON:
-    claim = {"namespace": guest.namespace, "name": guest.name}
-    term = {"matchExpressions": [{"key": ZONE, "operator": "In", "values": [zone]}]}
-    spec = {"claimRef": claim, "nodeAffinity": {"required": {"nodeSelectorTerms": [term]}}}
-    return {"metadata": {"name": f"pv-{guest.name}"}, "spec": {**spec, "accessModes": ["ReadWriteMany"]}}
+def _volume(world: World, guest: Guest) -> PersistentVolume:
+    """Its data is in one zone only."""
+    term = {"matchExpressions": [{"key": ZONE, "operator": "In", "values": [f"zone-{world.zone[guest.home]}"]}]}
+    spec = {"nodeAffinity": {"required": {"nodeSelectorTerms": [term]}}}
+    return msgspec.convert({"metadata": {"name": f"pv-{guest.name}"}, "spec": spec}, type=PersistentVolume)
 
 
 def _node(host: Host) -> Node:

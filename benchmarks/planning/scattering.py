@@ -65,5 +65,6 @@ class _Scene:
         if guest.group is not None and guest.group.key == HOSTNAME:
             result[list(self.taken[guest.group.name])] = False
         elif guest.group is not None:
-            result &= world.zone == world.zone[guest.home]
+            # Its own pod, where it is, counts for the scheduler: from there it could not go home.
+            result &= (world.zone == world.zone[guest.home]) & (guest.group.rule != "apart")
         return result

@@ -78,6 +78,7 @@ class FindingReason(StrEnum):
     NO_ELIGIBLE_TARGET = "NoEligibleTarget"
     NO_ROOM = "NoRoom"
     CAPACITY_SHORT = "CapacityShort"
+    TARGET_UNCERTAIN = "TargetUncertain"
     RETRIES_SPENT = "RetriesSpent"
     VERIFICATION_FAILED = "VerificationFailed"
     KUBEVIRT_UNAVAILABLE = "KubeVirtUnavailable"

@@ -3,6 +3,7 @@
 A volume that several pods of a node use, or that is attached there for whatever reason, counts once.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -24,17 +25,21 @@ class Attached:
 
 @dataclass(slots=True)
 class _State:
-    """By driver int[nodes]; and the nodes each volume is attached to."""
+    """By driver int[nodes]; and on which nodes each volume is used, by how many."""
 
     limits: dict[str, Counts]
     counts: dict[str, Counts]
-    places: dict[Handle, set[int]]
+    places: dict[Handle, Counter[int]]
 
-    def put(self, volume: Handle, node: int) -> None:
-        places = self.places.setdefault(volume, set())
-        if node not in places and volume[0] in self.limits:
-            self.counts[volume[0]][node] += 1
-        places.add(node)
+    def put(self, volume: Handle, node: int, change: int) -> None:
+        """One user of the volume on the node more or less: it is attached while there is any."""
+        users = self.places.setdefault(volume, Counter())
+        before = users[node] > 0
+        users[node] += change
+        if volume[0] in self.limits:
+            self.counts[volume[0]][node] += (users[node] > 0) - before
+        if not users[node]:
+            del users[node]
 
 
 @dataclass(slots=True)
@@ -50,10 +55,14 @@ class Attaching:
         """The same, to go on independently."""
         return Attaching(self.nodes, self.count, list(self._moved))
 
+    def limited(self, volumes: frozenset[Handle]) -> bool:
+        """Whether there is a limit for any of these volumes, on any node."""
+        return bool(volumes) and any(driver in self._state().limits for driver, _ in volumes)
+
     def allowed(self, volumes: frozenset[Handle]) -> Mask:
         """bool[nodes]: where these volumes can be attached as well."""
         result = np.ones(self.nodes, dtype=np.bool_)
-        if not volumes:
+        if not self.limited(volumes):
             return result
         state = self._state()
         for driver, mine in _by_driver(volumes).items():
@@ -65,7 +74,9 @@ class Attaching:
 
     def refuses(self, volumes: frozenset[Handle], node: int) -> str | None:
         """Why not all of them can be attached, in words that follow "the node"."""
-        state = self._state() if volumes else _State({}, {}, {})
+        if not self.limited(volumes):
+            return None
+        state = self._state()
         for driver, mine in sorted(_by_driver(volumes).items()):
             new = sum(node not in state.places.get(volume, ()) for volume in mine)
             if not new or driver not in state.limits:
@@ -77,11 +88,20 @@ class Attaching:
 
     def move(self, volumes: frozenset[Handle], target: int) -> None:
         """From now on the target has these volumes too. Until its pod has ended the source has them as well."""
-        if not volumes:
-            return
-        self._moved.append((volumes, target))
-        for volume in volumes if self._known is not None else ():
-            self._state().put(volume, target)
+        if volumes:
+            self._moved.append((volumes, target))
+            self._put(volumes, target, 1)
+
+    def stay(self, volumes: frozenset[Handle], target: int) -> None:
+        """Take such a move back."""
+        if volumes:
+            self._moved.remove((volumes, target))
+            self._put(volumes, target, -1)
+
+    def _put(self, volumes: frozenset[Handle], target: int, change: int) -> None:
+        if self._known is not None:
+            for volume in volumes:
+                self._known.put(volume, target, change)
 
     def _state(self) -> _State:
         if self._known is None:
@@ -102,7 +122,7 @@ class Attaching:
         moved = ((target, volumes) for volumes, target in self._moved)
         for node, volumes in (*known.volumes.items(), *moved):
             for volume in volumes:
-                state.put(volume, node)
+                state.put(volume, node, 1)
         return state
 
 

@@ -52,7 +52,7 @@ class _Search:
         problem = self.ground.sized.problem
         self.resident = np.zeros(len(problem.at), dtype=np.bool_)
         self.resident[list(problem.residents)] = True
-        pool = np.array(sorted({*problem.movers, *problem.residents}), dtype=np.int64)
+        pool = np.array(sorted({*problem.movers, *problem.residents} - {*problem.anchors}), dtype=np.int64)
         # Those that cost nothing come first, then the cheapest.
         self.pool = pool[np.lexsort((pool, problem.work[pool], self.resident[pool]))]
 

@@ -18,11 +18,11 @@ class HostPorts:
     nodes: int
     count: Callable[[], Mapping[int, frozenset[HostPort]]]
     _known: Mapping[int, frozenset[HostPort]] | None = None
-    _added: dict[int, set[HostPort]] = field(default_factory=dict)
+    _added: dict[int, list[HostPort]] = field(default_factory=dict)
 
     def copy(self) -> "HostPorts":
         """The same, to go on independently."""
-        return HostPorts(self.nodes, self.count, self._known, {node: set(more) for node, more in self._added.items()})
+        return HostPorts(self.nodes, self.count, self._known, {node: list(more) for node, more in self._added.items()})
 
     def allowed(self, ports: tuple[HostPort, ...]) -> Mask:
         """bool[nodes]: where all of the ports are free."""
@@ -40,7 +40,12 @@ class HostPorts:
     def move(self, ports: tuple[HostPort, ...], target: int) -> None:
         """From now on the target has these ports taken too."""
         if ports:
-            self._added.setdefault(target, set()).update(ports)
+            self._added.setdefault(target, []).extend(ports)
+
+    def stay(self, ports: tuple[HostPort, ...], target: int) -> None:
+        """Take such a move back."""
+        for port in ports:
+            self._added[target].remove(port)
 
     def _taken(self, node: int) -> Iterable[HostPort]:
         if self._known is None:

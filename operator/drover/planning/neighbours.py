@@ -8,7 +8,7 @@ As placement proceeds, a VM that was given a target repels and is repelled on bo
 order the moves are made; near others it is on its target only, and who follows it has to wait until it has arrived.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -42,19 +42,44 @@ class _Counted:
         return result
 
 
+@dataclass(slots=True, eq=False)
+class _Repelling:
+    """Terms found by a label that those they mean must have; the others have to be looked at one by one."""
+
+    labelled: dict[tuple[str, str], list[tuple[Term, _Counted]]] = field(default_factory=dict)
+    others: list[tuple[Term, _Counted]] = field(default_factory=list)
+
+    def add(self, term: Term, counted: _Counted) -> None:
+        exact = next((each for each in term.selector if each.operator == "In"), None)
+        if exact is None:
+            self.others.append((term, counted))
+            return
+        for value in dict.fromkeys(exact.values):
+            self.labelled.setdefault((exact.key, value), []).append((term, counted))
+
+    def of(self, labels: Mapping[str, str]) -> Iterator[tuple[Term, _Counted]]:
+        """Those that may mean who has these labels."""
+        for item in labels.items():
+            yield from self.labelled.get(item, ())
+        yield from self.others
+
+
+_NOBODY = _Repelling()
+
+
 @dataclass(slots=True)
 class Neighbours:
     """Who is near whom, as placement proceeds. Nothing is counted before a VM that it concerns asks."""
 
     topology: Topology
     population: Population
-    _places: dict[int, tuple[int, ...]] = field(default_factory=dict)
-    """Where VMs count that were given a target: on both hosts."""
     _target: dict[int, int] = field(default_factory=dict)
     _apart: dict[Term, _Counted] = field(default_factory=dict)
     _near: dict[tuple[Term, ...], dict[str, _Counted]] = field(default_factory=dict)
-    _repelling: dict[str | None, list[tuple[Term, _Counted]]] | None = None
+    _repelling: dict[str | None, "_Repelling"] | None = None
     """What pods require to be apart from, by the namespaces they mean; None: all of them."""
+    _repelled: dict[str, list[tuple[Term, _Counted]]] = field(default_factory=dict)
+    """What of it means a VM, by UID."""
     _concerned: dict[int, list[_Counted]] = field(default_factory=dict)
     """What counts an occupant, by its number."""
 
@@ -81,7 +106,7 @@ class Neighbours:
 
     def copy(self) -> "Neighbours":
         """The same, to go on independently."""
-        return Neighbours(self.topology, self.population, dict(self._places), dict(self._target))
+        return Neighbours(self.topology, self.population, dict(self._target))
 
     def keys(self, vm: Occupant) -> tuple[str, ...]:
         """The node labels by which it, or others for its sake, are kept near or apart."""
@@ -89,19 +114,38 @@ class Neighbours:
         return tuple(sorted({term.key for term in (*vm.bonds.near, *vm.bonds.apart, *repelling)}))
 
     def move(self, uid: str, target: int) -> None:
-        """From now on the VM is on its way to the target."""
+        """From now on the VM is on its way to the target, and to no other."""
+        self._set(uid, target)
+
+    def stay(self, uid: str) -> None:
+        """From now on the VM is on its way to nowhere."""
+        self._set(uid, None)
+
+    def target_of(self, uid: str) -> int | None:
+        """Where the VM is on its way to."""
         n = self.population.number.get(uid)
-        if n is None:
+        return self._target.get(n) if n is not None else None
+
+    def _set(self, uid: str, target: int | None) -> None:
+        n = self.population.number.get(uid)
+        if n is None or self._target.get(n) == target:
             return
-        places, before = self._where(n), self._near_places(n)
-        for counted in self._concerned.get(n, ()):
-            if counted.whole:
-                counted.put((target,) if target not in places else (), 1)
-            else:
-                counted.put(before, -1)
-                counted.put((target,), 1)
-        self._places[n] = places if target in places else (*places, target)
-        self._target[n] = target
+        counted = self._concerned.get(n, ())
+        for each in counted:
+            each.put(self._places(n, whole=each.whole), -1)
+        if target is None:
+            del self._target[n]
+        else:
+            self._target[n] = target
+        for each in counted:
+            each.put(self._places(n, whole=each.whole), 1)
+
+    def _places(self, n: int, *, whole: bool) -> tuple[int, ...]:
+        """Where it counts: what is to be apart from it looks at both hosts, who is to be near at the target alone."""
+        occupant, target = self.population.occupants[n], self._target.get(n)
+        if target is None:
+            return occupant.places if whole else occupant.pods
+        return (*(place for place in occupant.places if place != target), target) if whole else (target,)
 
     def awaited(self, vm: Occupant, node: int) -> list[tuple[str, int]]:
         """Who has to arrive, and on which node, before the VM may go to the node: one of those it requires in each
@@ -124,12 +168,6 @@ class Neighbours:
     def _is_settled(self, n: int) -> bool:
         return n not in self._target and self.population.occupants[n].settled
 
-    def _where(self, n: int) -> tuple[int, ...]:
-        return self._places.get(n, self.population.occupants[n].places)
-
-    def _near_places(self, n: int) -> tuple[int, ...]:
-        return (self._target[n],) if n in self._target else self.population.occupants[n].pods
-
     def _attracted(self, vm: Occupant) -> Mask:
         """Every domain must have a pod that satisfies all terms together; if there is none anywhere, a VM that
         satisfies them itself is the first of its kind and may go to any node with all the labels."""
@@ -151,21 +189,24 @@ class Neighbours:
         return next((key for key, counted in by_key.items() if not counted.present()[node]), next(iter(by_key)))
 
     def _repelled_by(self, vm: Occupant) -> list[tuple[Term, _Counted]]:
-        if self._repelling is None:
-            self._repelling = self._count_repelling()
-        known = (*self._repelling.get(vm.namespace, ()), *self._repelling.get(None, ()))
-        return [(term, counted) for term, counted in known if term.means(vm.namespace, vm.labels)]
+        if vm.uid not in self._repelled:
+            if self._repelling is None:
+                self._repelling = self._count_repelling()
+            known = [*self._repelling.get(None, _NOBODY).of(vm.labels)]
+            known += self._repelling.get(vm.namespace, _NOBODY).of(vm.labels)
+            self._repelled[vm.uid] = [(term, c) for term, c in known if term.means(vm.namespace, vm.labels)]
+        return self._repelled[vm.uid]
 
-    def _count_repelling(self) -> dict[str | None, list[tuple[Term, _Counted]]]:
+    def _count_repelling(self) -> dict[str | None, "_Repelling"]:
         carriers: dict[Term, list[int]] = {}
         for n, occupant in enumerate(self.population.occupants):
             for term in occupant.bonds.apart:
                 carriers.setdefault(term, []).append(n)
-        result: dict[str | None, list[tuple[Term, _Counted]]] = {}
+        result: dict[str | None, _Repelling] = {}
         for term, who in carriers.items():
             counted = self._count(term.key, who, whole=True)
             for namespace in (None,) if term.namespaces is None else sorted(term.namespaces):
-                result.setdefault(namespace, []).append((term, counted))
+                result.setdefault(namespace, _Repelling()).add(term, counted)
         return result
 
     def _of_term(self, term: Term) -> _Counted:
@@ -192,7 +233,7 @@ class Neighbours:
         domains = self.topology.domains(key)
         result = _Counted(domains, domains.zeros(), whole)
         for n in who:
-            result.put(self._where(n) if whole else self._near_places(n), 1)
+            result.put(self._places(n, whole=whole), 1)
             self._concerned.setdefault(n, []).append(result)
         return result
 

@@ -21,7 +21,7 @@ class Style:
     tight: bool
 
 
-STYLES = tuple(Style(scarce_first, tight) for tight in (True, False) for scarce_first in (True, False))
+STYLES = tuple(Style(scarce_first, tight) for tight in (False, True) for scarce_first in (True, False))
 
 
 def order(sized: Sized, style: Style) -> list[int]:

@@ -1,21 +1,26 @@
-"""Where each VM goes: greedy, fewest homes first, then largest; each choice leaves the most room on its node.
+"""Where each VM goes: what it was given before while that still fits, else the best that a portfolio of placements has.
 
-A VM keeps the target it was given before while that target still fits, so that plans do not flutter.
+A VM keeps its target so that plans do not flutter. Where nobody can judge a node, or where the VM has failed before, it
+goes only if there is nothing else.
 """
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
-from drover.planning import reasons
+from drover.planning import portfolio
 from drover.planning.checks import chain
-from drover.planning.checks.room import REQUESTS, shortages
-from drover.planning.explain import Reason, summarize
+from drover.planning.checks.room import has_room
 from drover.planning.fleet import IMPOSSIBLE, Amounts, Fleet
 from drover.planning.guest import Guest
+from drover.planning.moves import Limits
+from drover.planning.problem import KUBEVIRTS_OWN, Problem
+from drover.planning.refusal import Refusals
+from drover.planning.refusal import Unplaced as Unplaced
+from drover.planning.relations import FleetRelations
 from drover.planning.topology import Mask
+from drover.planning.vmclass import GUEST_MEMORY
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,86 +50,149 @@ class Placed:
     after: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Unplaced:
-    """No target: `eligible` says whether any node would do but for its room."""
+Answers = dict[str, Placed | Unplaced]
+"""By VMI UID."""
 
-    eligible: bool
-    message: str
-    suggestion: str
+
+def place(movers: Sequence[Mover], fleet: Fleet, barred: Mapping[str, str], limits: Limits | None = None) -> Answers:
+    """A target or a refusal for each mover; takes the room from `fleet`.
+
+    `barred` holds for all of them (nodes the goal excludes or empties), with the reason in words. With `limits`, no
+    target is given so much that it makes the whole longer than it has to be.
+    """
+    site = _Site(fleet, barred, limits)
+    movers = sorted(movers, key=lambda mover: mover.uid)
+    answers: Answers = {}
+    for mover in movers:
+        if mover.kept:
+            answers |= site.keep(mover)
+    for strict in (True, False):
+        rest = [mover for mover in movers if mover.uid not in answers]
+        answers |= site.spread_out(rest, strict=strict)
+    refusals = Refusals(fleet, barred)
+    for mover in movers:
+        if mover.uid not in answers:
+            answers[mover.uid] = refusals.of(mover.guest, mover.barred, site.allowed(mover))
+    return answers
 
 
 @dataclass(slots=True)
-class _Ask:
-    mover: Mover
-    demand: Amounts
-    codes: chain.Codes
-    open: Mask
-
-
-@dataclass(slots=True)
-class _Ground:
-    """The fleet as it fills, and the answers so far: what is the same for several VMs is asked once."""
+class _Site:
+    """A fleet that fills, and the node checks' answers by what classes ask."""
 
     fleet: Fleet
     barred: Mapping[str, str]
-    codes: dict[object, tuple[chain.Codes, Mask]] = field(default_factory=dict)
+    limits: Limits | None
+    _codes: dict[object, tuple[chain.Codes, Mask]] = field(default_factory=dict)
     """By `chain.asked`: what the node checks say, and where that and the goal allow the class to go."""
-    words: dict[object, list[str | None]] = field(default_factory=dict)
-    """By `chain.asked`: why not there, as far as that and the goal go."""
-    refusals: dict[Hashable, Unplaced] = field(default_factory=dict)
-    """Since room was taken last."""
+
+    def codes(self, mover: Mover) -> tuple[chain.Codes, Mask]:
+        vm_class = mover.guest.vm_class
+        key = chain.asked(vm_class)
+        if key not in self._codes:
+            codes = chain.static(vm_class, self.fleet.classes)
+            self._codes[key] = codes, _without(codes <= chain.FITS, self.barred, self.fleet)
+        return self._codes[key]
+
+    def allowed(self, mover: Mover) -> Mask:
+        """bool[nodes]: where the VM may go as far as the goal and the node checks say."""
+        return _without(self.codes(mover)[1], mover.barred, self.fleet)
+
+    def keep(self, mover: Mover) -> Answers:
+        """The target it was given before, if that still fits, and it did not fail there."""
+        target = self.fleet.position.get(mover.kept)
+        if target is None or mover.kept in mover.shunned or not self._fits(mover, target):
+            return {}
+        return {mover.uid: self._settle(mover, target, int(self.allowed(mover).sum()))}
+
+    def spread_out(self, movers: Sequence[Mover], *, strict: bool) -> Answers:
+        """Targets for as many as possible. `strict`: none that nobody can judge, and none on which the VM failed."""
+        rows = [self._row(mover, strict) for mover in movers]
+        able = [n for n, row in enumerate(rows) if row.any()]
+        if not able:
+            return {}
+        asking = [movers[n] for n in able]
+        relations = FleetRelations([mover.guest for mover in asking], self.fleet)
+        found = portfolio.place(self._problem(asking, [rows[n] for n in able]), relations.fresh)
+        relations.fresh()
+        answers: Answers = {}
+        for vm, target in found.targets.items():
+            # In their order, for who was placed early has been sent elsewhere since, perhaps.
+            if relations.allows(vm, target):
+                answers[asking[vm].uid] = self._settle(asking[vm], target, int(rows[able[vm]].sum()))
+        return answers
+
+    def _row(self, mover: Mover, strict: bool) -> Mask:
+        codes, _ = self.codes(mover)
+        row = self.allowed(mover)
+        return _without(row & (codes == chain.FITS), mover.shunned, self.fleet) if strict else row
+
+    def _problem(self, movers: Sequence[Mover], masks: Sequence[Mask]) -> Problem:
+        """Nodes that a VM may not go to are in its row already: the problem's `barred` is for others."""
+        fleet = self.fleet
+        demand = np.array([fleet.demand(mover.guest.vm_class) for mover in movers], dtype=np.int64)
+        rows: dict[bytes, int] = {}
+        numbers = [rows.setdefault(mask.tobytes(), len(rows)) for mask in masks]
+        first = {number: n for n, number in reversed(list(enumerate(numbers)))}
+        memory = fleet.resources.index(GUEST_MEMORY)
+        return Problem(
+            demand=demand,
+            free=fleet.free,
+            whole=fleet.allocatable,
+            allowed=np.array([masks[first[number]] for number in range(len(rows))], dtype=np.bool_),
+            row=np.array(numbers, dtype=np.int64),
+            at=np.array([self._source(mover) for mover in movers], dtype=np.int64),
+            work=demand[:, memory].astype(np.float64),
+            movers=range(len(movers)),
+            anchors=self._anchors(movers),
+            lanes=_lanes(self.limits),
+        )
+
+    def _source(self, mover: Mover) -> int:
+        """The node it leaves; any, if that is no node any more."""
+        pods = mover.guest.occupant.pods
+        return pods[0] if pods else 0
+
+    def _anchors(self, movers: Sequence[Mover]) -> list[int]:
+        """Whom another of them requires to be near."""
+        wanted = {mover.guest.occupant.bonds.near for mover in movers} - {()}
+        return [
+            n
+            for n, mover in enumerate(movers)
+            if any(
+                all(term.means(mover.guest.occupant.namespace, mover.guest.occupant.labels) for term in terms)
+                for terms in wanted
+            )
+        ]
+
+    def _fits(self, mover: Mover, target: int) -> bool:
+        """Whether the VM may go there now, all counted that were settled before."""
+        guest, fleet = mover.guest, self.fleet
+        return bool(
+            self.allowed(mover)[target]
+            and has_room(fleet.demand(guest.vm_class), fleet)[target]
+            and chain.moving(guest, fleet)[target]
+            and chain.roomy(guest, fleet)[target]
+        )
+
+    def _settle(self, mover: Mover, target: int, count: int) -> Placed:
+        """It goes there, one of so many nodes that may take it."""
+        guest, fleet = mover.guest, self.fleet
+        codes, _ = self.codes(mover)
+        what = "the only node that may take it" if count == 1 else f"one of {count} nodes that may take it"
+        left = _left(fleet.demand(guest.vm_class), fleet, target)
+        doubt = chain.doubt(guest, fleet, target) if codes[target] < chain.FITS else ""
+        awaited = fleet.neighbours.awaited(guest.occupant, target)
+        fleet.move(guest, target)
+        after = tuple((uid, fleet.nodes[node].name) for uid, node in awaited)
+        why = f"{what}; {left:.0%} of its scarcest resource stays free"
+        return Placed(fleet.nodes[target].name, why, doubt, after)
 
 
-def place(movers: Sequence[Mover], fleet: Fleet, barred: Mapping[str, str]) -> dict[str, Placed | Unplaced]:
-    """A target or a refusal for each mover, by UID; takes the room from `fleet`.
-
-    `barred` holds for all of them (nodes the goal excludes or empties), with the reason in words.
-    """
-    ground = _Ground(fleet, barred)
-    asks = [_ask(mover, ground) for mover in movers]
-    largest = fleet.allocatable.max(axis=0, initial=1)
-    asks.sort(key=lambda ask: _order(ask, largest))
-    return {ask.mover.uid: _choose(ask, ground) for ask in asks}
-
-
-def _ask(mover: Mover, ground: _Ground) -> _Ask:
-    fleet, vm_class = ground.fleet, mover.guest.vm_class
-    key = chain.asked(vm_class)
-    if key not in ground.codes:
-        codes = chain.static(vm_class, fleet.classes)
-        ground.codes[key] = codes, _without(codes <= chain.FITS, ground.barred, fleet)
-    codes, mask = ground.codes[key]
-    return _Ask(mover, fleet.demand(vm_class), codes, _without(mask, mover.barred, fleet))
-
-
-def _order(ask: _Ask, largest: Amounts) -> tuple[bool, bool, int, float, str]:
-    """Those that keep a target first, so that nobody takes their room; then who needs nobody near before who does;
-    fewest homes, largest, by UID. `largest` is what a node offers at most of each resource."""
-    share = float(np.max(ask.demand / largest, initial=0.0))
-    follows = bool(ask.mover.guest.occupant.bonds.near)
-    return not ask.mover.kept, follows, int(ask.open.sum()), -share, ask.mover.uid
-
-
-def _choose(ask: _Ask, ground: _Ground) -> Placed | Unplaced:
-    fleet, guest = ground.fleet, ask.mover.guest
-    may = ask.open & chain.moving(guest, fleet)
-    fitting = may & chain.roomy(guest, fleet)
-    if not fitting.any():
-        return _refusal(ask, ground, may)
-    count = int(fitting.sum())
-    fitting = _preferred(fitting, ask, fleet)
-    kept = fleet.position.get(ask.mover.kept)
-    left = _left(ask.demand, fleet)
-    best = kept if kept is not None and fitting[kept] else int(np.argmax(np.where(fitting, left, -np.inf)))
-    awaited = fleet.neighbours.awaited(guest.occupant, best)
-    after = tuple((uid, fleet.nodes[node].name) for uid, node in awaited)
-    fleet.move(guest, best)
-    ground.refusals.clear()
-    what = "the only node that fits" if count == 1 else f"one of {count} nodes that fit"
-    doubt = chain.doubt(guest, fleet, best) if ask.codes[best] < chain.FITS else ""
-    why = f"{what}; {left[best]:.0%} of its scarcest resource stays free"
-    return Placed(fleet.nodes[best].name, why, doubt, after)
+def _lanes(limits: Limits | None) -> Limits:
+    """Where nothing may start now, targets are chosen for when it may."""
+    usable = limits is not None and min(limits.total, limits.per_source, limits.per_target) > 0
+    return limits if limits is not None and usable else KUBEVIRTS_OWN
 
 
 def _without(mask: Mask, names: Iterable[str], fleet: Fleet) -> Mask:
@@ -133,74 +201,8 @@ def _without(mask: Mask, names: Iterable[str], fleet: Fleet) -> Mask:
     return rest
 
 
-def _preferred(fitting: Mask, ask: _Ask, fleet: Fleet) -> Mask:
-    """Without the nodes that are taken only if nothing else is left: where it failed, and where nobody knows."""
-    known = fitting & (ask.codes == chain.FITS)
-    fitting = known if known.any() else fitting
-    others = _without(fitting, ask.mover.shunned, fleet)
-    return others if others.any() else fitting
-
-
-def _left(demand: Amounts, fleet: Fleet) -> NDArray[np.float64]:
-    """float[nodes]: the fraction of its scarcest asked-for resource a node would have left."""
+def _left(demand: Amounts, fleet: Fleet, node: int) -> float:
+    """The fraction of its scarcest asked-for resource that the node would have left."""
     asked = (demand > 0) & (demand < IMPOSSIBLE)
-    if not asked.any():
-        return np.ones(len(fleet.nodes))
-    rest = (fleet.free[:, asked] - demand[asked]) / np.maximum(fleet.allocatable[:, asked], 1)
-    result: NDArray[np.float64] = rest.min(axis=1)
-    return result
-
-
-def _refusal(ask: _Ask, ground: _Ground, may: Mask) -> Unplaced:
-    """Why no node will do. VMs of a class that leave the same node are told the same."""
-    key = _alike(ask, ground.fleet)
-    if key not in ground.refusals:
-        eligible = bool(may.any())
-        ground.refusals[key] = Unplaced(eligible, _message(ask, ground), _suggestion(ask, eligible, ground.fleet))
-    return ground.refusals[key]
-
-
-def _alike(ask: _Ask, fleet: Fleet) -> Hashable:
-    guest, barred = ask.mover.guest, frozenset(ask.mover.barred.items())
-    own = bool(guest.handles) or bool(fleet.neighbours.keys(guest.occupant))
-    return guest.vm_class, barred, fleet.spreading.counted_on(guest.occupant), guest.uid if own else ""
-
-
-def _message(ask: _Ask, ground: _Ground) -> str:
-    """The reasons counted, in the scheduler's manner."""
-    others = [reason for reason in _why_not(ask, ground) if reason != reasons.IS_SOURCE]
-    return f"none of {len(others)} other nodes fits: {summarize(others)}" if others else "no other node exists"
-
-
-def _why_not(ask: _Ask, ground: _Ground) -> list[Reason]:
-    """The reason of each node: the first there is."""
-    mover, fleet = ask.mover, ground.fleet
-    said = _words(mover.guest, ground).copy()
-    for name, reason in mover.barred.items():
-        if name in fleet.position:
-            said[fleet.position[name]] = reason
-    others = chain.in_the_way(mover.guest, fleet)
-    short = shortages(ask.demand, fleet)
-    told = (one or two or three for one, two, three in zip(said, others, short, strict=True))
-    return [each or chain.verdict(mover.guest, fleet, n).words for n, each in enumerate(told)]
-
-
-def _words(guest: Guest, ground: _Ground) -> list[str | None]:
-    """Why not, as far as the goal and the node checks go: the goal has the first word."""
-    key, nodes = chain.asked(guest.vm_class), ground.fleet.nodes
-    if key not in ground.words:
-        said = zip(nodes, chain.words(guest.vm_class, ground.fleet.classes), strict=True)
-        ground.words[key] = [ground.barred.get(node.name) or words for node, words in said]
-    return ground.words[key]
-
-
-def _suggestion(ask: _Ask, eligible: bool, fleet: Fleet) -> str:
-    """Of the check that refuses most nodes."""
-    if eligible:
-        return REQUESTS.suggestion
-    codes = ask.codes
-    if ask.open.any():
-        codes = chain.column(ask.mover.guest, fleet)[ask.open]
-    refusing = codes[codes > chain.FITS]
-    most = int(np.bincount(refusing).argmax()) if refusing.size else chain.FITS
-    return chain.CHECKS[most - 1].suggestion if most else "allow further target nodes"
+    rest = (fleet.free[node, asked] - demand[asked]) / np.maximum(fleet.allocatable[node, asked], 1)
+    return float(rest.min(initial=1.0))

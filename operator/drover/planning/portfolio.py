@@ -13,12 +13,15 @@ from drover.planning.room import waits
 
 Price = tuple[int, int, float, float]
 """VMs without a target, extra moves, how much longer the busiest target makes the whole, how uneven nodes are."""
+PERFECT = (0, 0, 1.0)
+"""What no other placement can be better than, but in how even the nodes are: and the first that is tried is even."""
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """`targets` by VM, extra moves of residents among them; `after`: the VMs that a VM waits for, because it comes to
-    room they leave. `bottleneck` is a lower bound of the time (or bytes) all moves take with these targets."""
+    """`targets` by VM, extra moves of residents among them, in an order in which each is allowed once all before it
+    have ended; `after`: the VMs that a VM waits for, because it comes to room they leave. `bottleneck` is a lower bound
+    of the time (or bytes) all moves take with these targets."""
 
     targets: dict[int, int]
     extra: tuple[int, ...]
@@ -38,11 +41,22 @@ def place(problem: Problem, relations: Callable[[], Relations]) -> Placement:
     for style in STYLES:
         ground = Ground(ready, relations())
         unplaced = pack(ground, style, budget)
-        unplaced = repair(ground, unplaced, best[0][:2] if best is not None else None)
+        unplaced = _repaired(ground, unplaced, best[0][:2] if best is not None else None)
         price = _price(ground, unplaced, least)
         best = (price, ground, unplaced) if best is None or price < best[0] else best
+        if best[0][:3] == PERFECT:
+            break
     assert best is not None
     return _placement(*best[1:])
+
+
+def _repaired(ground: Ground, unplaced: list[int], worth: tuple[int, int] | None) -> list[int]:
+    """Again as long as it helps somebody: who follows others has nowhere to go before they have a place."""
+    while True:
+        rest = repair(ground, unplaced, worth)
+        if not rest or len(rest) == len(unplaced):
+            return rest
+        unplaced = rest
 
 
 def bound(problem: Problem, inbound: Floats) -> float:
@@ -83,7 +97,8 @@ def _spread(ground: Ground) -> float:
 def _placement(ground: Ground, unplaced: list[int]) -> Placement:
     problem, extra = ground.sized.problem, _extra(ground)
     placed = [vm for vm in sorted(problem.movers) if ground.where[vm] != NOWHERE]
-    targets = {vm: int(ground.where[vm]) for vm in (*placed, *extra)}
+    last = {vm: n for n, (vm, _) in enumerate(ground.log)}
+    targets = {vm: int(ground.where[vm]) for vm in sorted((*placed, *extra), key=lambda vm: last[vm])}
     return Placement(
         targets=targets,
         extra=extra,

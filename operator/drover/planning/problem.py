@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from drover.planning.moves import Limits
 from drover.planning.room import Amounts
 
 Mask = NDArray[np.bool_]
@@ -39,13 +40,8 @@ class Unrelated:
         pass
 
 
-@dataclass(frozen=True, slots=True)
-class Lanes:
-    """How many migrations may run at once: in all, out of a node, into a node."""
-
-    total: int = 5
-    per_source: int = 2
-    per_target: int = 2
+KUBEVIRTS_OWN = Limits(5, 2, 2)
+"""KubeVirt's defaults, and ours for targets, which it does not limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +50,9 @@ class Problem:
 
     `demand` int64[V, R]; `free` and `whole` int64[N, R], what is free and what there is; `allowed` bool[C, N] with
     `row` int64[V]; `at` int64[V], where each VM is; `work` float64[V], how long or how large its migration is.
-    `movers` have to get a target, `residents` may move as well if that makes room. `barred` are further nodes a VM may
-    not go to; where it is, it never goes.
+    `movers` have to get a target, `residents` may move as well if that makes room. `anchors` are movers that others
+    follow: once they have a target they keep it. `barred` are further nodes a VM may not go to; where it is, it never
+    goes. `lanes`: how many migrations may run at once.
     """
 
     demand: Amounts
@@ -67,8 +64,9 @@ class Problem:
     work: Floats
     movers: Sequence[int]
     residents: Sequence[int] = ()
+    anchors: Sequence[int] = ()
     barred: Mapping[int, Sequence[int]] = field(default_factory=dict)
-    lanes: Lanes = field(default_factory=Lanes)
+    lanes: Limits = KUBEVIRTS_OWN
 
 
 def essential(demand: Amounts, free: Amounts) -> list[int]:

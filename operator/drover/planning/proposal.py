@@ -138,7 +138,7 @@ def _one(goal: Goal, snapshot: Snapshot, relations: Index, ground: Fleet, before
     assignments: dict[str, Assignment] = {}
     classes = {mover.uid: mover.guest.vm_class for mover in movers}
     free = ground.free.copy()
-    for uid, answer in placement.place(movers, ground, barred).items():
+    for uid, answer in placement.place(movers, ground, barred, goal.limits).items():
         if isinstance(answer, placement.Placed):
             assignments[uid] = Assignment(uid, sources[uid], answer.target, answer.why, answer.doubt, answer.after)
         else:

@@ -82,14 +82,25 @@ class Spreading:
 
     def move(self, uid: str, target: int) -> None:
         """From now on the VM counts on the target."""
+        self._set(uid, target)
+
+    def stay(self, uid: str) -> None:
+        """From now on the VM counts where it is."""
+        self._set(uid, None)
+
+    def _set(self, uid: str, target: int | None) -> None:
         n = self.population.number.get(uid)
         if n is None:
             return
-        home = self._home(n)
+        before = self._home(n)
+        if target is None:
+            self._homes.pop(n, None)
+        else:
+            self._homes[n] = target
+        after = self._home(n)
         for counted in self._concerned.get(n, ()):
-            counted.put(home, -1)
-            counted.put(target, 1)
-        self._homes[n] = target
+            counted.put(before, -1)
+            counted.put(after, 1)
 
     def allowed(self, vm: Occupant, vm_class: VMClass) -> Mask:
         """bool[nodes]: where the VM may go without breaking a constraint of its own."""

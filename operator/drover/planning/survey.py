@@ -141,7 +141,7 @@ def occupants(
         elif _stands_for(pod, vmi, index):
             found.append(_vm(vmi, pod, snapshot, index, position))
         else:
-            found.append(replace(_pod(pod, snapshot, position), home=None))
+            found.append(_occupant(pod.uid, pod, None, snapshot, position))
     return sorted(found, key=lambda occupant: occupant.uid)
 
 
@@ -154,22 +154,28 @@ def _stands_for(pod: Pod, vmi: VMI, index: Index) -> bool:
 
 
 def _pod(pod: Pod, snapshot: Snapshot, position: Positions) -> Occupant:
-    labels, namespace = pod.metadata.labels, pod.metadata.namespace
-    at = position.get(pod.node)
-    return Occupant(
-        uid=pod.uid,
-        namespace=namespace,
-        labels=labels,
-        home=at if pod.metadata.deletion_timestamp is None else None,
-        pods=(at,) if at is not None else (),
-        bonds=bonds(pod.spec.affinity, namespace, labels, snapshot.namespaces),
-    )
+    staying = pod.metadata.deletion_timestamp is None
+    return _occupant(pod.uid, pod, position.get(pod.node) if staying else None, snapshot, position)
 
 
 def _vm(vmi: VMI, pod: Pod, snapshot: Snapshot, index: Index, position: Positions) -> Occupant:
     """The VM whose guest runs in this pod."""
-    here, heading = _pod(pod, snapshot, position), _heading(vmi, snapshot, index)
-    return replace(here, uid=vmi.uid, home=position.get(heading) if heading else here.home)
+    heading = _heading(vmi, snapshot, index)
+    staying = pod.metadata.deletion_timestamp is None
+    home = position.get(heading or pod.node) if heading or staying else None
+    return _occupant(vmi.uid, pod, home, snapshot, position)
+
+
+def _occupant(uid: str, pod: Pod, home: int | None, snapshot: Snapshot, position: Positions) -> Occupant:
+    labels, namespace, at = pod.metadata.labels, pod.metadata.namespace, position.get(pod.node)
+    return Occupant(
+        uid=uid,
+        namespace=namespace,
+        labels=labels,
+        home=home,
+        pods=(at,) if at is not None else (),
+        bonds=bonds(pod.spec.affinity, namespace, labels, snapshot.namespaces),
+    )
 
 
 def _heading(vmi: VMI, snapshot: Snapshot, index: Index) -> str:

@@ -55,7 +55,7 @@ def bonds(
     incoming: bool = False,
 ) -> Bonds:
     """The terms of a pod with these labels in this namespace; `incoming`: of one that asks for a node."""
-    if affinity is None:
+    if affinity is None or (affinity.pod_affinity is None and affinity.pod_anti_affinity is None):
         return ALONE
     return Bonds(
         _terms(affinity.pod_affinity, namespace, labels, namespaces, incoming),
@@ -111,6 +111,8 @@ def _selector(term: PodAffinityTerm, labels: Labels) -> tuple[Requirement, ...]:
     """With the keys that stand for the pod's own values. The API server has merged them into a pod's selector already,
     and saying it twice changes nothing; in a VM's spec they are as they were written."""
     selector = term.label_selector or LabelSelector()
+    if not term.match_label_keys and not term.mismatch_label_keys:
+        return selector.requirements()
     same = (_own(key, "In", labels) for key in term.match_label_keys if key in labels)
     other = (_own(key, "NotIn", labels) for key in term.mismatch_label_keys if key in labels)
     merged = {*selector.requirements(), *same, *other}

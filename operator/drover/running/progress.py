@@ -83,6 +83,22 @@ def capacity_finding(moves: Iterable[Move], proposal: Proposal | None) -> Findin
     return finding("Blocker" if held else "Warning", FindingReason.CAPACITY_SHORT, f"{what}: {short.words}", fix)
 
 
+def uncertain_finding(moves: Iterable[Move], proposal: Proposal | None) -> Finding | None:
+    """That VMs will be sent where nobody can judge whether the scheduler accepts them, because nothing else is left."""
+    planned = proposal.assignments if proposal is not None else {}
+    doubts = {
+        move.key: f"{move.key}: {planned[move.uid].target} {planned[move.uid].doubt}"
+        for move in moves
+        if move.step == "Queued" and move.uid in planned and planned[move.uid].doubt
+    }
+    if not doubts:
+        return None
+    first, *rest = doubts.values()
+    message = first + (f" (and {len(rest)} more)" if rest else "")
+    fix = "nothing has to be done: if the scheduler refuses, another target is sought"
+    return finding("Warning", FindingReason.TARGET_UNCERTAIN, message, fix, tuple(doubts))
+
+
 def _group(reason: FindingReason, members: Sequence[Move], view: View) -> Finding:
     first = members[0]
     assert first.waiting is not None

@@ -74,8 +74,12 @@ def render(facts: Facts, now: datetime) -> PlanStatus:
     """The whole status of a plan."""
     view, previous = facts.view, facts.view.plan.status
     summary = progress.summarize(facts.moves)
-    short = progress.capacity_finding(facts.moves, facts.proposal)
-    found = [*facts.findings, *progress.blocked_findings(facts.moves, view), *([short] if short is not None else [])]
+    planned = (
+        progress.capacity_finding(facts.moves, facts.proposal),
+        progress.uncertain_finding(facts.moves, facts.proposal),
+    )
+    said = [each for each in planned if each is not None]
+    found = [*facts.findings, *progress.blocked_findings(facts.moves, view), *said]
     verdict = judge(facts, summary, found)
     waiting = _plan_waiting(facts, verdict, previous.waiting, now)
     percent = _percent(facts, previous)

@@ -11,10 +11,11 @@ import pytest
 from benchmarks.planning import sizes
 from benchmarks.planning.drawing import a_world
 from benchmarks.planning.judging import broken
-from benchmarks.planning.objects import a_goal, a_snapshot, volumes
+from benchmarks.planning.objects import a_goal, a_snapshot
 from benchmarks.planning.world import HOSTNAME, Guest, Size, World
 from drover.facts.index import index
-from drover.planning import checks, fleet
+from drover.planning import survey
+from drover.planning.checks import chain
 
 SIZES = [Size(400, 20, 2, 0.85), Size(1_000, 50, 5, 0.92), Size(1_000, 50, 5, 0.97, 0.05)]
 
@@ -61,14 +62,14 @@ def test_the_planner_too_thinks_that_the_known_answer_fits(size: Size) -> None:
     made = world(size)
     snapshot = a_snapshot(made)
     relations = index(snapshot)
-    ground = fleet.build(snapshot, relations, {})
+    ground = survey.build(snapshot, relations, {})
     assert (ground.free >= 0).all()
     for guest in made.guests:
-        vm_class = fleet.class_of(snapshot.vmis[guest.namespace, guest.name], snapshot, relations)
+        vm_class = survey.class_of(snapshot.vmis[guest.namespace, guest.name], snapshot, relations)
         assert vm_class is not None
         home = ground.position[made.hosts[guest.home].name]
-        assert checks.explain(vm_class, ground.nodes[home]) is None
-        row = ground.vector(dict(vm_class.requests))
+        assert chain.static(vm_class, ground.classes)[home] == chain.FITS
+        row = ground.demand(vm_class)
         ground.free[ground.position[made.hosts[guest.at].name]] += row
         ground.take(home, row)
     assert (ground.free >= 0).all()
@@ -102,7 +103,7 @@ def test_thirty_in_a_hundred_stand_apart_by_host() -> None:
 
 def test_each_zonal_volume_is_in_the_zone_of_the_home() -> None:
     made = world(SIZES[0])
-    assert len(volumes(made)) == sum(guest.volume for guest in made.guests) > 0
+    assert len(a_snapshot(made).pvs) == sum(guest.volume for guest in made.guests) > 0
 
 
 def member(of: World, rule: str) -> Guest:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from hypothesis import strategies as st
 
-from drover.planning.problem import Lanes, Mask, Problem
+from drover.planning.moves import Limits
+from drover.planning.problem import Mask, Problem
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def a_scene(
         movers=movers,
         residents=residents,
         barred=barred or {},
-        lanes=Lanes(4, 2, 1),
+        lanes=Limits(4, 2, 1),
     )
     return Scene(problem, apart)
 

@@ -78,7 +78,7 @@ def test_room_is_taken_between_vms() -> None:
 def test_why_it_is_that_one() -> None:
     scene = a_scene(a_node("n1"), small("n2", "8704Mi"), small("n3", "1Gi"), WEB)
     assert scene.place(scene.mover(WEB))[WEB.uid] == Placed(
-        "n2", "the only node that fits; 50% of its scarcest resource stays free"
+        "n2", "one of 2 nodes that may take it; 50% of its scarcest resource stays free"
     )
 
 
@@ -109,14 +109,27 @@ def test_a_vm_without_an_eligible_node(
     assert answer == Unplaced(False, message, suggestion)
 
 
-def test_each_is_told_what_is_short_when_its_turn_comes() -> None:
-    """Although the first and the last ask the same: in between somebody takes what room there was."""
+def test_each_is_told_what_is_short_when_the_others_have_their_targets() -> None:
     first, last, other = (a_vmi(name).on("n1").memory("7Gi") for name in ("first", "last", "other"))
     scene = a_scene(a_node("n1"), small("n2", "6Gi"), first, last, other.memory("2Gi"))
     answers = scene.place(scene.mover(first, kept="n2"), scene.mover(other, kept="n2"), scene.mover(last))
     assert targets(answers) == {"first": "-", "other": "n2", "last": "-"}
-    found = [cast(Unplaced, answers[vmi.uid]).message for vmi in (first, last)]
-    assert found == [f"none of 1 other nodes fits: 1× lacks {short} GiB of memory" for short in ("1.2", "3.5")]
+    found = {cast(Unplaced, answers[vmi.uid]).message for vmi in (first, last)}
+    assert found == {"none of 1 other nodes fits: 1× lacks 3.5 GiB of memory"}
+
+
+def test_where_nobody_can_judge_it_goes_only_if_there_is_nothing_else_and_says_so() -> None:
+    vmi = a_vmi("web").on("n1").memory("4Gi").set("spec.nodeSelector", {"pool": "a"})
+    vmi.pod.selects({"pool": "a", "rack": "a", "kubevirt.io/schedulable": "true"})
+    nodes = [each.labelled(pool="a") for each in (small("n2", "32Gi"), small("n3", "6Gi").labelled(rack="a"))]
+    scene = a_scene(a_node("n1"), *nodes, vmi)
+    sure = scene.place(scene.mover(vmi))[vmi.uid]
+    assert isinstance(sure, Placed)
+    assert (sure.target, sure.doubt) == ("n3", "")
+    perhaps = scene.place(scene.mover(vmi), barred={"n3": "is barred"})[vmi.uid]
+    assert isinstance(perhaps, Placed)
+    doubt = "lacks the label rack=a, which the running pod selects and the VM's spec does not"
+    assert (perhaps.target, perhaps.doubt) == ("n2", doubt)
 
 
 def test_each_is_told_what_it_lacks_itself() -> None:

@@ -386,3 +386,15 @@ def test_a_status_stays_below_256_kib() -> None:
     assert len(status.model_dump_json(by_alias=True, exclude_none=True).encode()) < 256 << 10
     assert len(status.virtual_machines) > 50
     assert len(status.findings) > 20
+
+
+def test_a_target_that_nobody_can_judge_is_a_warning() -> None:
+    vmi = a_vmi("web").on("n1").set("spec.nodeSelector", {"pool": "a"})
+    vmi.pod.selects({"pool": "a", "rack": "a", "kubevirt.io/schedulable": "true"})
+    plan = a_plan("p").evacuates("n1").dry()
+    nodes = [a_node(name).labelled(pool="a") for name in ("n1", "n2")]
+    found = a_round(a_cluster(*nodes, vmi, plan)).plan().findings
+    assert [(each.reason, each.severity, each.virtual_machines) for each in found] == [
+        ("TargetUncertain", "Warning", ("shop/web",))
+    ]
+    assert found[0].message.startswith("shop/web: n2 lacks the label rack=a, which the running pod selects")
