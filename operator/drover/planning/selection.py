@@ -39,19 +39,14 @@ def node_selector(
 
 
 def _others(vmi: VMI, pod: Pod, added: Mapping[str, str] | None) -> tuple[Selector, Selector]:
-    """What somebody else put on the running pod: an admission plugin (a RuntimeClass, a project's default selector),
-    which will do it again; the migration that made the pod, which will not; or an earlier version of the VM's spec."""
+    """What somebody else put on the running pod: a RuntimeClass, which will do it again; the migration that made the
+    pod, which will not, and nobody else names a host. The rest is an admission plugin's (a project's default selector),
+    which will do it again, or the VM's own until its spec was changed: nobody can tell."""
+    dropped = {HOSTNAME, *vmi.spec.node_selector, *(added or ())}
     theirs = {
-        key: value
-        for key, value in pod.spec.node_selector.items()
-        if not _is_kubevirts(key) and key not in vmi.spec.node_selector
+        key: value for key, value in pod.spec.node_selector.items() if not _is_kubevirts(key) and key not in dropped
     }
-    if pod.migration_uid:
-        known = added if added is not None else {HOSTNAME: ""}
-        theirs = {key: value for key, value in theirs.items() if key not in known}
-    of_the_class = bool(pod.spec.runtime_class_name)
-    doubtful = (bool(pod.migration_uid) and added is None) or bool(vmi.spec.node_selector)
-    return ({}, theirs) if doubtful and not of_the_class else (theirs, {})
+    return (theirs, {}) if pod.spec.runtime_class_name else ({}, theirs)
 
 
 def _is_kubevirts(key: str) -> bool:
