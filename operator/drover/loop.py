@@ -5,6 +5,7 @@ One loop decides for all plans and maintenances together: two would see the same
 
 import asyncio
 import contextlib
+import gc
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -71,6 +72,7 @@ class Loop:
         self._began = time.monotonic()
         self.last_round = self._began
         """When a round ended well last (at first: when there was none yet), on the monotonic clock."""
+        self._frozen = False
         self.ready = False
         """Whether the last round knew our own objects."""
 
@@ -155,6 +157,7 @@ class Loop:
         if snapshot.unlisted & BLIND and (patience := self._began + LISTING_SECONDS - time.monotonic()) > 0:
             # A moment after the start nobody has to hear of it.
             return now + timedelta(seconds=patience)
+        self._settle_memory(snapshot)
         self._propose(snapshot, now)
         decision = decide(snapshot, self._proposals, now)
         self._metrics.decided(decision)
@@ -162,6 +165,14 @@ class Loop:
         self._metrics.performed((outcome.action, outcome.error) for outcome in outcomes)
         later = await self._report(decision, snapshot, now)
         return min((t for t in (decision.wake_at, later) if t is not None), default=None)
+
+    def _settle_memory(self, snapshot: Snapshot) -> None:
+        """What was listed stays: else every collection walks through all of a large cluster, and most come in the
+        middle of a proposal, which allocates a lot."""
+        if not self._frozen and not snapshot.unlisted:
+            gc.collect()
+            gc.freeze()
+            self._frozen = True
 
     def _propose(self, snapshot: Snapshot, now: datetime) -> None:
         """Begin to compute proposals in a thread if what they depend on differs from the last time."""
