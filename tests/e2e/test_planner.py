@@ -15,7 +15,7 @@ pytestmark = pytest.mark.anyio
 
 HOST, ZONE = "kubernetes.io/hostname", "topology.kubernetes.io/zone"
 ZONES, PER_ZONE, CROWDED = ("a", "b", "c"), 5, 3
-WAVES = (("a-1", "b-1", "c-1"), ("a-2", "b-2", "c-2"), ("a-3", "b-3", "c-3"))
+WAVES = (("a-1", "b-1", "c-1"), ("a-2", "b-2", "c-2"))
 SECONDS = 0.2
 
 
@@ -97,4 +97,4 @@ async def test_every_target_is_accepted_at_once(stage: Stage) -> None:
             moved += there
             await scene.remove(PLANS, name)
             await scene.gone(PLANS, name)
-        assert made(scene) == moved > 180
+        assert made(scene) == moved > 120
