@@ -54,6 +54,7 @@ def measure(size: Size, seed: int, times: int, bare: int) -> Measured:
     snapshot = a_snapshot(world)
     goal = a_goal(world, snapshot)
     gc.collect()
+    gc.freeze()  # As the operator does with what it has listed.
     held = resident("VmRSS")
     reset_peak()
     seconds, proposal, peak = [], None, held
