@@ -43,10 +43,16 @@ class Rule:
     critical: Literal["source", "target"] | None = None
 
 
-def fastest(jobs: Sequence[Job], limits: Limits) -> Schedule:
-    """The shortest schedule that three rules find: critical source, longest first (LPT), critical target. Each takes
-    the longest move first, then the one whose other end has the most to do. Of equal ones the first."""
-    return min((schedule(jobs, limits, rule) for rule in _portfolio(jobs)), key=lambda found: found.makespan)
+def fastest(jobs: Sequence[Job], limits: Limits, enough: float = 0.0) -> Schedule:
+    """The shortest schedule that three rules find: critical source, longest first (LPT), critical target; or the first
+    that takes no more than `enough` seconds. Each rule takes the longest move first, then the one whose other end has
+    the most to do. Of equal schedules it is the first."""
+    found: list[Schedule] = []
+    for rule in _portfolio(jobs):
+        found.append(schedule(jobs, limits, rule))
+        if found[-1].makespan <= enough:
+            return found[-1]
+    return min(found, key=lambda each: each.makespan)
 
 
 def _portfolio(jobs: Sequence[Job]) -> tuple[Rule, ...]:

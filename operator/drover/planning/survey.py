@@ -179,7 +179,9 @@ def _occupant(uid: str, pod: Pod, home: int | None, snapshot: Snapshot, position
 
 
 def _heading(vmi: VMI, snapshot: Snapshot, index: Index) -> str:
-    flying = index.in_flight.get(key_of(vmi), ())
+    flying = index.in_flight.get(key_of(vmi))
+    if not flying:
+        return ""
     return next((node for node in (towards(vmim, snapshot, index) for vmim in flying) if node), "")
 
 

@@ -24,6 +24,8 @@ from drover.planning.forecast.predict import Forecast, Subject, predict
 from drover.planning.moves import Job, Limits
 
 _NORMAL = NormalDist()
+GOOD_ENOUGH = 1.005
+"""A schedule that is longer than its lower bound by no more than this is not worth another attempt."""
 REMEMBERED = 500
 """Of so many migrations that ended last the pace is learnt."""
 
@@ -71,7 +73,8 @@ def arrange(planned: Iterable[Planned], wanted: Order, limits: Limits | None, sc
         Job(name(vmi), each.source, each.target, forecast.seconds.p50, size=forecast.sent.p50)
         for (vmi, each), forecast in zip(moves, seen, strict=True)
     ]
-    fastest = order.fastest(jobs, limits)
+    bound = bounds.makespan(jobs, limits)
+    fastest = order.fastest(jobs, limits, bound.seconds * GOOD_ENOUGH)
     first, makespan = fastest.order, fastest.makespan
     if wanted != "Fastest":
         first = _listed(jobs, wanted, first, {name(vmi): vmi for vmi, _ in moves}, scene)
@@ -80,7 +83,7 @@ def arrange(planned: Iterable[Planned], wanted: Order, limits: Limits | None, sc
     uids = {name(vmi): vmi.uid for vmi, _ in moves}
     seconds = spread(makespan, [job.seconds for job in jobs], scene.pace)
     size = int(sum(job.size for job in jobs))
-    return Timetable(tuple(uids[vm] for vm in first), size, seconds, bounds.makespan(jobs, limits), scene.pace)
+    return Timetable(tuple(uids[vm] for vm in first), size, seconds, bound, scene.pace)
 
 
 def allows(limits: Limits | None) -> TypeGuard[Limits]:

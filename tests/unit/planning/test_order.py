@@ -216,3 +216,11 @@ def test_least_loss_is_the_least(pairs: list[tuple[int, int]]) -> None:
 
     assert loss(least_loss(jobs, weights)) == min(map(loss, permutations(weights)))
     assert least_loss(jobs, {}) == tuple(each.vm for each in sorted(jobs, key=lambda each: (each.seconds, each.vm)))
+
+
+def test_what_is_good_enough_is_not_improved() -> None:
+    jobs = [Job(f"v{n}", f"s{n % 3}", f"t{n % 2}", float(n + 1)) for n in range(9)]
+    limits = Limits(4, 1, 2)
+    best = fastest(jobs, limits)
+    assert fastest(jobs, limits, enough=1e9).makespan >= best.makespan
+    assert fastest(jobs, limits, enough=best.makespan).makespan == best.makespan
