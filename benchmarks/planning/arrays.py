@@ -10,12 +10,12 @@ from benchmarks.planning.objects import a_goal
 from benchmarks.planning.world import HOSTNAME, Group, World
 from drover.facts.index import index
 from drover.facts.snapshot import Snapshot
-from drover.planning import survey
 from drover.planning.checks import chain
-from drover.planning.fleet import Fleet
-from drover.planning.moves import Limits
-from drover.planning.problem import Mask, Problem
-from drover.planning.vmclass import VMClass
+from drover.planning.demand.vmclass import VMClass
+from drover.planning.placing.problem import Mask, Problem
+from drover.planning.site import survey
+from drover.planning.site.fleet import Fleet
+from drover.planning.timing.moves import Limits
 
 
 def a_problem(world: World, snapshot: Snapshot, lanes: Limits | None = None) -> Problem:

@@ -18,12 +18,12 @@ from benchmarks.planning.objects import a_goal, a_snapshot
 from benchmarks.planning.world import Size
 from drover.facts.index import index
 from drover.facts.snapshot import Snapshot
-from drover.planning import bounds
-from drover.planning.moves import Job, Limits
-from drover.planning.order import fastest
-from drover.planning.portfolio import bound, place
+from drover.planning.placing.portfolio import bound, place
 from drover.planning.proposal import Assignment, propose
-from drover.planning.timetable import Scene, forecasts, pace
+from drover.planning.timing import bounds
+from drover.planning.timing.moves import Job, Limits
+from drover.planning.timing.order import fastest
+from drover.planning.timing.timetable import Scene, forecasts, pace
 
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 RESET_PEAK = "5"

@@ -13,8 +13,8 @@ from drover.facts.node import Node
 from drover.facts.pod import Pod
 from drover.facts.snapshot import Snapshot
 from drover.facts.storage import PersistentVolume, PersistentVolumeClaim
-from drover.planning.moves import Limits
 from drover.planning.proposal import Goal
+from drover.planning.timing.moves import Limits
 
 JSON = dict[str, object]
 POOL, WAVE = "example.com/pool", "example.com/wave"

@@ -8,8 +8,8 @@ from functools import cached_property
 import numpy as np
 
 from benchmarks.planning.sizes import MEMORY
-from drover.planning.cycles import Sequenced, sequence
-from drover.planning.room import Amounts
+from drover.planning.placing.cycles import Sequenced, sequence
+from drover.planning.placing.room import Amounts
 
 Rng = np.random.Generator
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from drover.facts.quantity import human
-from drover.planning.vmclass import GUEST_MEMORY
+from drover.planning.demand.vmclass import GUEST_MEMORY
 
 MOST_REASONS = 6
 NOT_OFFERED = "does not offer a device the VM needs"

@@ -9,18 +9,21 @@ from drover.api.plan import MigrationPlan
 from drover.facts.index import Index, index
 from drover.facts.kubevirt import VMI
 from drover.facts.snapshot import Snapshot
-from drover.planning import placement, reasons, survey, timetable
+from drover.planning import reasons
 from drover.planning.candidates import resolve_nodes
-from drover.planning.capacity import Shortfall, Spare, shortfall, spare
 from drover.planning.checks import chain
 from drover.planning.checks.check import Answer, Verdict
-from drover.planning.fleet import Fleet
-from drover.planning.moves import Limits
-from drover.planning.nodeclass import NodeClasses
-from drover.planning.reserve import Reserve
-from drover.planning.selection import pins_host
-from drover.planning.timetable import Timetable
-from drover.planning.vmclass import VMClass
+from drover.planning.demand.selection import pins_host
+from drover.planning.demand.vmclass import VMClass
+from drover.planning.placing import placement
+from drover.planning.proof.capacity import Shortfall, Spare, shortfall, spare
+from drover.planning.proof.reserve import Reserve
+from drover.planning.site import survey
+from drover.planning.site.fleet import Fleet
+from drover.planning.site.nodeclass import NodeClasses
+from drover.planning.timing import timetable
+from drover.planning.timing.moves import Limits
+from drover.planning.timing.timetable import Timetable
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from drover.api.reasons import WaitReason
-from drover.planning import order, timetable
 from drover.planning.forecast.calibration import Pace
-from drover.planning.moves import Job, Limits
-from drover.planning.order import Slot
 from drover.planning.proposal import Proposals
-from drover.planning.survey import towards
+from drover.planning.site.survey import towards
+from drover.planning.timing import order, timetable
+from drover.planning.timing.moves import Job, Limits
+from drover.planning.timing.order import Slot
 from drover.running import slots
 from drover.running.move import Move
 from drover.running.preflight import Hold

@@ -9,7 +9,7 @@ from drover.api.reasons import Reason, WaitReason
 from drover.api.shared import FailurePolicy, Waiting
 from drover.facts.kubevirt import VMI
 from drover.facts.snapshot import Refusal
-from drover.planning import quota
+from drover.planning.demand import quota
 from drover.planning.proposal import Assignment, Proposal
 from drover.running import ledger
 from drover.running.preflight import Hold, brief

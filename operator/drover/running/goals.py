@@ -6,8 +6,8 @@ from datetime import datetime
 from drover.facts.index import index
 from drover.facts.kubevirt import KubeVirt
 from drover.facts.snapshot import Snapshot
-from drover.planning.moves import Limits
 from drover.planning.proposal import Goal
+from drover.planning.timing.moves import Limits
 from drover.running import ledger, slots
 from drover.running.nodes import Standing, is_undone, owned_plan_name, stand
 from drover.running.views import View, views

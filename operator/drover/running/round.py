@@ -6,11 +6,11 @@ from datetime import datetime
 
 from drover.facts.index import Index
 from drover.facts.snapshot import Snapshot
-from drover.planning.nodeclass import NodeClasses
+from drover.planning.demand.vmclass import VMClass
 from drover.planning.proposal import nodes_mark, static_homes
-from drover.planning.survey import class_of
-from drover.planning.topology import Topology
-from drover.planning.vmclass import VMClass
+from drover.planning.site.nodeclass import NodeClasses
+from drover.planning.site.survey import class_of
+from drover.planning.site.topology import Topology
 from drover.running.actions import ObjectRef
 from drover.running.names import digest
 from drover.running.slots import Slots

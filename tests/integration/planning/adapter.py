@@ -11,11 +11,11 @@ from drover.facts.index import Index, index
 from drover.facts.kubevirt import VMI
 from drover.facts.snapshot import Snapshot
 from drover.facts.wire import key_of
-from drover.planning import survey
 from drover.planning.checks import chain
 from drover.planning.checks.check import Answer as Answer
 from drover.planning.checks.check import Verdict
 from drover.planning.proposal import bars
+from drover.planning.site import survey
 from tests.integration.planning.fleets.draft import Object
 
 FIELDS = {"persistentvolumes": "pvs", "persistentvolumeclaims": "pvcs"}

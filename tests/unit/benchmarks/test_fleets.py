@@ -14,8 +14,8 @@ from benchmarks.planning.judging import broken
 from benchmarks.planning.objects import a_goal, a_snapshot
 from benchmarks.planning.world import HOSTNAME, Guest, Size, World
 from drover.facts.index import index
-from drover.planning import survey
 from drover.planning.checks import chain
+from drover.planning.site import survey
 
 SIZES = [Size(400, 20, 2, 0.85), Size(1_000, 50, 5, 0.92), Size(1_000, 50, 5, 0.97, 0.05)]
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from hypothesis import strategies as st
 
-from drover.planning.moves import Limits
-from drover.planning.problem import Mask, Problem
+from drover.planning.placing.problem import Mask, Problem
+from drover.planning.timing.moves import Limits
 
 
 @dataclass(frozen=True)

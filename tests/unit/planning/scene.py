@@ -5,14 +5,16 @@ from functools import cached_property
 
 from drover.facts.index import Index, index
 from drover.facts.snapshot import Snapshot
-from drover.planning import placement, proposal, survey
+from drover.planning import proposal
 from drover.planning.checks import chain
 from drover.planning.checks.check import Verdict
-from drover.planning.fleet import Fleet
-from drover.planning.guest import Guest
-from drover.planning.placement import Mover, Placed, Unplaced
+from drover.planning.demand.guest import Guest
+from drover.planning.demand.vmclass import VMClass
+from drover.planning.placing import placement
+from drover.planning.placing.placement import Mover, Placed, Unplaced
 from drover.planning.proposal import Goal, Proposal
-from drover.planning.vmclass import VMClass
+from drover.planning.site import survey
+from drover.planning.site.fleet import Fleet
 from tests.builders import NAMESPACE, PlanBuilder, VMIBuilder
 from tests.builders import Part as Part
 from tests.builders import a_cluster as a_cluster

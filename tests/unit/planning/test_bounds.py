@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drover.planning import bounds
-from drover.planning.bounds import Bound, Cut, Network
-from drover.planning.moves import Job, Limits
-from drover.planning.order import fastest, in_order
+from drover.planning.timing import bounds
+from drover.planning.timing.bounds import Bound, Cut, Network
+from drover.planning.timing.moves import Job, Limits
+from drover.planning.timing.order import fastest, in_order
 
 TARGETS = ("t0", "t1", "t2")
 

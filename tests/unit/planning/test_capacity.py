@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from drover.planning import capacity
-from drover.planning.capacity import Shortfall, Spare
-from drover.planning.placement import Placed
+from drover.planning.placing.placement import Placed
+from drover.planning.proof import capacity
+from drover.planning.proof.capacity import Shortfall, Spare
+from drover.planning.proof.reserve import Reserve
 from drover.planning.proposal import Proposal, propose
-from drover.planning.reserve import Reserve
 from tests.builders import NodeBuilder, VMIBuilder, a_node, a_plan, a_vmi
 from tests.unit.planning.scene import Part, Scene, a_scene
 from tests.unit.planning.test_placement_properties import movers, scenes

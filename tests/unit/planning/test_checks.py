@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from drover.planning import explain
 from drover.planning.checks import chain, room
 from drover.planning.checks.check import NodeCheck
-from drover.planning.vmclass import GUEST_MEMORY
+from drover.planning.demand.vmclass import GUEST_MEMORY
 from tests.builders import NodeBuilder, VMIBuilder, a_node, a_pod, a_vmi
 from tests.unit.planning.scene import a_scene
 

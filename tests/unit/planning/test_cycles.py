@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.planning.reshuffling import Reshuffle, a_reshuffle
-from drover.planning.circles import circles
-from drover.planning.cycles import Sequenced
-from drover.planning.room import Amounts, waits
+from drover.planning.placing.circles import circles
+from drover.planning.placing.cycles import Sequenced
+from drover.planning.placing.room import Amounts, waits
 
 
 def amounts(*rows: list[int]) -> Amounts:

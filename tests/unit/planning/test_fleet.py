@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from drover.planning import survey
-from drover.planning.vmclass import GUEST_MEMORY
+from drover.planning.demand.vmclass import GUEST_MEMORY
+from drover.planning.site import survey
 from tests.builders import OVERHEAD, VMIBuilder, VMIMBuilder, a_node, a_plan, a_pod, a_vmi, a_vmim
 from tests.unit.planning.scene import Part, a_scene
 

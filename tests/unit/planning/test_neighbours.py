@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drover.facts.node import Node
-from drover.planning import survey
-from drover.planning.neighbours import Neighbours
-from drover.planning.population import Occupant, Population
-from drover.planning.terms import Term, bonds
+from drover.planning.demand.terms import Term, bonds
+from drover.planning.site import survey
+from drover.planning.site.neighbours import Neighbours
+from drover.planning.site.population import Occupant, Population
 from tests.builders import NodeBuilder, PodBuilder, VMIBuilder, a_namespace, a_node, a_plan, a_pod, a_vmi, a_vmim
 from tests.unit.planning.scene import Part, a_scene, targets
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from drover.planning.moves import Job, Limits
-from drover.planning.order import Rule, Schedule, fastest, in_order, least_loss, schedule
+from drover.planning.timing.moves import Job, Limits
+from drover.planning.timing.order import Rule, Schedule, fastest, in_order, least_loss, schedule
 
 LONGEST_OF_CRITICAL_SOURCE = Rule(lambda job: (-job.seconds,), "source")
 LONGEST_TO_CRITICAL_TARGET = Rule(lambda job: (-job.seconds,), "target")

@@ -4,8 +4,8 @@ from typing import cast
 
 import pytest
 
-from drover.planning import placement
-from drover.planning.placement import Placed, Unplaced
+from drover.planning.placing import placement
+from drover.planning.placing.placement import Placed, Unplaced
 from tests.builders import NodeBuilder, VMIBuilder, a_node, a_vmi
 from tests.unit.planning.scene import Scene, a_scene
 

@@ -6,18 +6,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drover.facts.kubevirt import VMI
-from drover.planning import placement, reasons
+from drover.planning import reasons
 from drover.planning.checks import chain
 from drover.planning.checks.check import Answer
 from drover.planning.checks.room import shortages
+from drover.planning.demand.guest import Guest
+from drover.planning.demand.vmclass import GUEST_MEMORY
 from drover.planning.explain import Reason, summarize
-from drover.planning.fleet import Fleet
-from drover.planning.guest import Guest
-from drover.planning.population import Population
+from drover.planning.placing import placement
 from drover.planning.proposal import Goal, bars, judge, propose
-from drover.planning.spread import Spreading
-from drover.planning.survey import guest as a_guest
-from drover.planning.vmclass import GUEST_MEMORY
+from drover.planning.site.fleet import Fleet
+from drover.planning.site.population import Population
+from drover.planning.site.spread import Spreading
+from drover.planning.site.survey import guest as a_guest
 from tests.builders import OVERHEAD, NodeBuilder, PodBuilder, VMIBuilder, a_node, a_plan, a_pod, a_vmi
 from tests.unit.planning.scene import Scene, a_scene
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drover.planning.ejection import repair
-from drover.planning.ground import NOWHERE, Ground, sized
-from drover.planning.packing import REFUSAL, REPULSION, STYLES, Style, order, pack
-from drover.planning.portfolio import Placement, bound, place
-from drover.planning.problem import Unrelated, essential
+from drover.planning.placing.ejection import repair
+from drover.planning.placing.ground import NOWHERE, Ground, sized
+from drover.planning.placing.packing import REFUSAL, REPULSION, STYLES, Style, order, pack
+from drover.planning.placing.portfolio import Placement, bound, place
+from drover.planning.placing.problem import Unrelated, essential
 from tests.unit.planning.problems import Apart, Scene, a_scene, scenes
 
 NEVER = frozenset[tuple[int, int]]

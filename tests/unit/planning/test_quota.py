@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from drover.planning import quota
+from drover.planning.demand import quota
 from tests.builders import PlainBuilder, VMIBuilder, a_quota, a_vmi
 from tests.unit.planning.scene import a_scene
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drover.planning.certificate.question import Question
-from drover.planning.refit import Standing, any_fits, homes
-from drover.planning.reserve import Reserve, keeps
+from drover.planning.proof.refit import Standing, any_fits, homes
+from drover.planning.proof.reserve import Reserve, keeps
 from tests.unit.planning.questions import a_question, placeable, questions
 
 

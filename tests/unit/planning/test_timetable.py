@@ -13,13 +13,13 @@ from drover.api.reasons import Outcome
 from drover.api.report import Attempt
 from drover.api.shared import Order, Steps
 from drover.facts.index import index
-from drover.planning import order, timetable
 from drover.planning.forecast.calibration import SETUP, Pace
 from drover.planning.forecast.estimate import Estimate
 from drover.planning.forecast.predict import GOODPUT, SINGLE_STREAM
-from drover.planning.moves import Job, Limits
 from drover.planning.proposal import Assignment, Proposal
-from drover.planning.timetable import Scene, Timetable, arrange, pace, spread
+from drover.planning.timing import order, timetable
+from drover.planning.timing.moves import Job, Limits
+from drover.planning.timing.timetable import Scene, Timetable, arrange, pace, spread
 from tests.builders import (
     NOW,
     ClusterBuilder,

@@ -7,8 +7,8 @@ import pytest
 from drover.facts.kubevirt import HOSTNAME
 from drover.facts.pod import MIGRATION_JOB_UID
 from drover.planning.checks import chain
-from drover.planning.selection import pins_host
-from drover.planning.vmclass import GUEST_MEMORY
+from drover.planning.demand.selection import pins_host
+from drover.planning.demand.vmclass import GUEST_MEMORY
 from tests.builders import OVERHEAD, VMIBuilder, a_kubevirt, a_node, a_vmi, a_vmim
 from tests.unit.planning.scene import Part, a_scene
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drover.planning.attaching import Attached, Attaching
-from drover.planning.volumes import Handle
+from drover.planning.demand.volumes import Handle
+from drover.planning.site.attaching import Attached, Attaching
 from tests.builders import (
     PlainBuilder,
     VMIBuilder,

@@ -7,7 +7,7 @@ from drover.planning.certificate.certify import Certificate
 from drover.planning.certificate.describe import Labels, describe
 from drover.planning.certificate.lacks import Lack
 from drover.planning.certificate.shortages import Shortage
-from drover.planning.vmclass import GUEST_MEMORY
+from drover.planning.demand.vmclass import GUEST_MEMORY
 
 TOLD = 3
 """So many shortages are told, the worst ones."""

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from drover.facts.node import Node
 from drover.planning.checks import nodes, others, room, selection, volumes
 from drover.planning.checks.check import YES, Answer, FleetCheck, NodeCheck, Objection, Verdict
-from drover.planning.fleet import Fleet
-from drover.planning.guest import Guest
-from drover.planning.nodeclass import NodeClasses
-from drover.planning.topology import Mask
-from drover.planning.vmclass import VMClass
+from drover.planning.demand.guest import Guest
+from drover.planning.demand.vmclass import VMClass
+from drover.planning.site.fleet import Fleet
+from drover.planning.site.nodeclass import NodeClasses
+from drover.planning.site.topology import Mask
 
 T = TypeVar("T")
 Codes = NDArray[np.int8]

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from drover.facts.node import Node
-from drover.planning.fleet import Fleet
-from drover.planning.guest import Guest
-from drover.planning.topology import Mask
-from drover.planning.vmclass import VMClass
+from drover.planning.demand.guest import Guest
+from drover.planning.demand.vmclass import VMClass
+from drover.planning.site.fleet import Fleet
+from drover.planning.site.topology import Mask
 
 
 class Answer(IntEnum):

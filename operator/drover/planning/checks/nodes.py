@@ -2,7 +2,7 @@
 
 from drover.facts.node import Node
 from drover.planning.checks.check import NodeCheck, Objection
-from drover.planning.vmclass import VMClass
+from drover.planning.demand.vmclass import VMClass
 
 
 def cordoned(_: VMClass, node: Node) -> Objection | None:

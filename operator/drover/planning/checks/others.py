@@ -1,9 +1,9 @@
 """Who else is there? PodTopologySpread and InterPodAffinity."""
 
 from drover.planning.checks.check import FleetCheck
-from drover.planning.fleet import Fleet
-from drover.planning.guest import Guest
-from drover.planning.topology import Mask
+from drover.planning.demand.guest import Guest
+from drover.planning.site.fleet import Fleet
+from drover.planning.site.topology import Mask
 
 
 def keeps_spread(guest: Guest, fleet: Fleet) -> Mask:

@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drover.planning.checks.check import FleetCheck
+from drover.planning.demand.guest import Guest
+from drover.planning.demand.vmclass import GUEST_MEMORY
 from drover.planning.explain import NOT_OFFERED, Reason, Short, words
-from drover.planning.fleet import IMPOSSIBLE, Amounts, Fleet
-from drover.planning.guest import Guest
-from drover.planning.topology import Mask
-from drover.planning.vmclass import GUEST_MEMORY
+from drover.planning.site.fleet import IMPOSSIBLE, Amounts, Fleet
+from drover.planning.site.topology import Mask
 
 
 def has_room(demand: Amounts, fleet: Fleet) -> Mask:

@@ -3,7 +3,7 @@
 from drover.facts.node import Node
 from drover.facts.selector import untolerated
 from drover.planning.checks.check import Answer, NodeCheck, Objection
-from drover.planning.vmclass import VMClass
+from drover.planning.demand.vmclass import VMClass
 
 _MEANT = {
     "cpu-model.node.kubevirt.io": "the CPU model",

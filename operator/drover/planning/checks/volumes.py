@@ -2,11 +2,11 @@
 
 from drover.facts.node import Node
 from drover.planning.checks.check import FleetCheck, NodeCheck, Objection
-from drover.planning.fleet import Fleet
-from drover.planning.guest import Guest
-from drover.planning.topology import Mask
-from drover.planning.vmclass import VMClass
-from drover.planning.volumes import in_zone, reaches
+from drover.planning.demand.guest import Guest
+from drover.planning.demand.vmclass import VMClass
+from drover.planning.demand.volumes import in_zone, reaches
+from drover.planning.site.fleet import Fleet
+from drover.planning.site.topology import Mask
 
 
 def unusable(vm_class: VMClass, _: Node) -> Objection | None:

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from drover.planning.ground import NOWHERE, Ground
-from drover.planning.problem import Mask
-from drover.planning.room import Amounts
+from drover.planning.placing.ground import NOWHERE, Ground
+from drover.planning.placing.problem import Mask
+from drover.planning.placing.room import Amounts
 
 TRIED = {1: 64, 2: 16}
 """How many are asked to leave their node for one VM, by how long a chain may be."""

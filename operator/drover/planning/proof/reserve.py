@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from drover.planning.certificate.certify import Certificate, certify
 from drover.planning.certificate.question import Ints, Question
-from drover.planning.refit import Homes, Standing, any_fits, crowded, homes, refits
+from drover.planning.proof.refit import Homes, Standing, any_fits, crowded, homes, refits
 
 MOST_LOSSES = 2000
 MOST_PROOFS = 20

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from drover.planning.topology import Counts, Mask
-from drover.planning.volumes import Handle
+from drover.planning.demand.volumes import Handle
+from drover.planning.site.topology import Counts, Mask
 
 UNLIMITED = 1 << 40
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil, inf
 
-from drover.planning.moves import Job, Limits
+from drover.planning.timing.moves import Job, Limits
 
 
 @dataclass(frozen=True, slots=True)

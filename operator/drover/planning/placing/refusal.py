@@ -8,10 +8,10 @@ import numpy as np
 from drover.planning import reasons
 from drover.planning.checks import chain
 from drover.planning.checks.room import REQUESTS, shortages
+from drover.planning.demand.guest import Guest
 from drover.planning.explain import Reason, summarize
-from drover.planning.fleet import Fleet
-from drover.planning.guest import Guest
-from drover.planning.topology import Mask
+from drover.planning.site.fleet import Fleet
+from drover.planning.site.topology import Mask
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from drover.planning.circles import circles
-from drover.planning.room import Amounts, waits
-from drover.planning.yard import Mask, Yard
+from drover.planning.placing.circles import circles
+from drover.planning.placing.room import Amounts, waits
+from drover.planning.placing.yard import Mask, Yard
 
 MOST_PARKED = 8
 """VMs that step aside together to let one pass."""

@@ -10,19 +10,19 @@ from drover.facts.pod import HostPort, Pod
 from drover.facts.quantity import Resources, total
 from drover.facts.snapshot import Snapshot
 from drover.facts.wire import key_of
-from drover.planning import selection
-from drover.planning.attaching import Attached, Attaching
-from drover.planning.fleet import Fleet, row, table
-from drover.planning.guest import Guest
-from drover.planning.hostports import HostPorts
-from drover.planning.neighbours import Neighbours
-from drover.planning.nodeclass import NodeClasses
-from drover.planning.population import Occupant, Population
-from drover.planning.spread import Spreading
-from drover.planning.terms import bonds
-from drover.planning.topology import Topology
-from drover.planning.vmclass import GUEST_MEMORY, VMClass, classify, demand, target_demand
-from drover.planning.volumes import Handle, claims, handles, volumes
+from drover.planning.demand import selection
+from drover.planning.demand.guest import Guest
+from drover.planning.demand.terms import bonds
+from drover.planning.demand.vmclass import GUEST_MEMORY, VMClass, classify, demand, target_demand
+from drover.planning.demand.volumes import Handle, claims, handles, volumes
+from drover.planning.site.attaching import Attached, Attaching
+from drover.planning.site.fleet import Fleet, row, table
+from drover.planning.site.hostports import HostPorts
+from drover.planning.site.neighbours import Neighbours
+from drover.planning.site.nodeclass import NodeClasses
+from drover.planning.site.population import Occupant, Population
+from drover.planning.site.spread import Spreading
+from drover.planning.site.topology import Topology
 
 Positions = Mapping[str, int]
 """The positions of nodes by their names."""

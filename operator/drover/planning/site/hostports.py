@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from drover.facts.pod import HostPort
-from drover.planning.topology import Mask
+from drover.planning.site.topology import Mask
 
 ANY = "0.0.0.0"
 

@@ -9,18 +9,18 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from drover.planning import portfolio
 from drover.planning.checks import chain
 from drover.planning.checks.room import has_room
-from drover.planning.fleet import IMPOSSIBLE, Amounts, Fleet
-from drover.planning.guest import Guest
-from drover.planning.moves import Limits
-from drover.planning.problem import KUBEVIRTS_OWN, Problem
-from drover.planning.refusal import Refusals
-from drover.planning.refusal import Unplaced as Unplaced
-from drover.planning.relations import FleetRelations
-from drover.planning.topology import Mask
-from drover.planning.vmclass import GUEST_MEMORY
+from drover.planning.demand.guest import Guest
+from drover.planning.demand.vmclass import GUEST_MEMORY
+from drover.planning.placing import portfolio
+from drover.planning.placing.problem import KUBEVIRTS_OWN, Problem
+from drover.planning.placing.refusal import Refusals
+from drover.planning.placing.refusal import Unplaced as Unplaced
+from drover.planning.placing.relations import FleetRelations
+from drover.planning.site.fleet import IMPOSSIBLE, Amounts, Fleet
+from drover.planning.site.topology import Mask
+from drover.planning.timing.moves import Limits
 
 
 @dataclass(frozen=True, slots=True)

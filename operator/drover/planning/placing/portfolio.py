@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from drover.planning.ejection import repair
-from drover.planning.ground import NOWHERE, Ground, sized
-from drover.planning.packing import STYLES, pack
-from drover.planning.problem import Floats, Problem, Relations
-from drover.planning.room import waits
+from drover.planning.placing.ejection import repair
+from drover.planning.placing.ground import NOWHERE, Ground, sized
+from drover.planning.placing.packing import STYLES, pack
+from drover.planning.placing.problem import Floats, Problem, Relations
+from drover.planning.placing.room import waits
 
 Price = tuple[int, int, float, float]
 """VMs without a target, extra moves, how much longer the busiest target makes the whole, how uneven nodes are."""

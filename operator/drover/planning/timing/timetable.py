@@ -14,14 +14,14 @@ from drover.facts.index import Index
 from drover.facts.kubevirt import VMI
 from drover.facts.pod import Pod
 from drover.facts.snapshot import Snapshot
-from drover.planning import bounds, order
-from drover.planning.bounds import Bound
 from drover.planning.forecast.calibration import Finished, Pace
 from drover.planning.forecast.calibration import pace as learnt
 from drover.planning.forecast.estimate import Z90, Range
 from drover.planning.forecast.policy import Policy
 from drover.planning.forecast.predict import Forecast, Subject, predict
-from drover.planning.moves import Job, Limits
+from drover.planning.timing import bounds, order
+from drover.planning.timing.bounds import Bound
+from drover.planning.timing.moves import Job, Limits
 
 _NORMAL = NormalDist()
 GOOD_ENOUGH = 1.005

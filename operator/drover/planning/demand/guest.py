@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from drover.planning.population import Occupant
-from drover.planning.vmclass import VMClass
-from drover.planning.volumes import Handle
+from drover.planning.demand.vmclass import VMClass
+from drover.planning.demand.volumes import Handle
+from drover.planning.site.population import Occupant
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from drover.planning.checks.others import NEIGHBOURS, SPREAD
 from drover.planning.checks.room import PORTS
 from drover.planning.checks.volumes import LIMIT
-from drover.planning.fleet import Fleet
-from drover.planning.guest import Guest
-from drover.planning.topology import Mask
+from drover.planning.demand.guest import Guest
+from drover.planning.site.fleet import Fleet
+from drover.planning.site.topology import Mask
 
 
 class FleetRelations:

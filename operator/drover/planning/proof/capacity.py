@@ -11,13 +11,13 @@ from drover.planning.certificate.certify import Certificate, certify
 from drover.planning.certificate.question import Question
 from drover.planning.certificate.words import in_words
 from drover.planning.checks import chain
-from drover.planning.fleet import IMPOSSIBLE, Amounts, Fleet
-from drover.planning.placement import Mover
-from drover.planning.refit import Standing
-from drover.planning.reserve import Reserve, keeps
-from drover.planning.survey import class_of
-from drover.planning.topology import Mask
-from drover.planning.vmclass import VMClass
+from drover.planning.demand.vmclass import VMClass
+from drover.planning.placing.placement import Mover
+from drover.planning.proof.refit import Standing
+from drover.planning.proof.reserve import Reserve, keeps
+from drover.planning.site.fleet import IMPOSSIBLE, Amounts, Fleet
+from drover.planning.site.survey import class_of
+from drover.planning.site.topology import Mask
 
 MOST_ROWS = 1000
 """If VMs differ in more ways than this, the nodes that only one of them may not go to are forgotten: where a VM is

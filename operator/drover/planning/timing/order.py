@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import Literal
 
-from drover.planning.lanes import Run
-from drover.planning.moves import Job, Limits
+from drover.planning.timing.lanes import Run
+from drover.planning.timing.moves import Job, Limits
 
 Rank = tuple[float, ...]
 """What is smaller comes first."""

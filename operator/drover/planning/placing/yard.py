@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from drover.planning.room import Amounts
+from drover.planning.placing.room import Amounts
 
 Mask = NDArray[np.bool_]
 

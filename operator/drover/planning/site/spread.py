@@ -11,10 +11,10 @@ import numpy as np
 
 from drover.facts.node import Node
 from drover.facts.selector import includes, untolerated
-from drover.planning.nodeclass import NodeClasses
-from drover.planning.population import Occupant, Population
-from drover.planning.topology import Counts, Domains, Mask
-from drover.planning.vmclass import Spread, VMClass
+from drover.planning.demand.vmclass import Spread, VMClass
+from drover.planning.site.nodeclass import NodeClasses
+from drover.planning.site.population import Occupant, Population
+from drover.planning.site.topology import Counts, Domains, Mask
 
 
 @dataclass(slots=True, eq=False)

@@ -7,8 +7,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from drover.planning.moves import Limits
-from drover.planning.room import Amounts
+from drover.planning.placing.room import Amounts
+from drover.planning.timing.moves import Limits
 
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from drover.planning.problem import Floats, Mask, Problem, Relations, essential, kinds
-from drover.planning.room import Amounts
+from drover.planning.placing.problem import Floats, Mask, Problem, Relations, essential, kinds
+from drover.planning.placing.room import Amounts
 
 NOWHERE = -1
 

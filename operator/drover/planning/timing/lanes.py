@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from heapq import heappop, heappush
 from typing import Literal
 
-from drover.planning.moves import Job, Limits
+from drover.planning.timing.moves import Job, Limits
 
 Entry = tuple[float, tuple[float, ...], int]
 """Minus the work left at a lane's critical end, the rank of its first move, its number: the smallest goes first."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from drover.planning.topology import Topology
+from drover.planning.site.topology import Topology
 
 Ids = NDArray[np.int64]
 

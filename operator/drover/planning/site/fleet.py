@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from drover.facts.node import Node
 from drover.facts.quantity import Resources
-from drover.planning.attaching import Attaching
-from drover.planning.guest import Guest
-from drover.planning.hostports import HostPorts
-from drover.planning.neighbours import Neighbours
-from drover.planning.nodeclass import NodeClasses
-from drover.planning.spread import Spreading
-from drover.planning.vmclass import VMClass
+from drover.planning.demand.guest import Guest
+from drover.planning.demand.vmclass import VMClass
+from drover.planning.site.attaching import Attaching
+from drover.planning.site.hostports import HostPorts
+from drover.planning.site.neighbours import Neighbours
+from drover.planning.site.nodeclass import NodeClasses
+from drover.planning.site.spread import Spreading
 
 Amounts = NDArray[np.int64]
 MOST = 1 << 60

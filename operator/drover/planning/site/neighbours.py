@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from drover.planning.population import Occupant, Population
-from drover.planning.terms import Term
-from drover.planning.topology import Counts, Domains, Mask, Topology
+from drover.planning.demand.terms import Term
+from drover.planning.site.population import Occupant, Population
+from drover.planning.site.topology import Counts, Domains, Mask, Topology
 
 AFFINITY = "lacks, in its {key}, the pods that the VM requires near it"
 ANTI_AFFINITY = "has pods in its {key} that the VM requires to be apart from"

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from drover.planning.ground import Ground, Sized
-from drover.planning.problem import Floats
+from drover.planning.placing.ground import Ground, Sized
+from drover.planning.placing.problem import Floats
 
 REPULSION, REFUSAL = 0.05, 2.0
 """What a target's inbound work, as a part of what it can take without making the whole longer, weighs against the share

@@ -2,7 +2,7 @@
 
 The target pod is rendered by the code that rendered the running launcher pod (kubevirt
 pkg/virt-controller/services/template.go), so the running pod's spec is the truth to start from; what differs for a
-target is applied in `planning.selection` and here.
+target is applied in `planning.demand.selection` and here.
 """
 
 from collections.abc import Mapping
@@ -15,8 +15,8 @@ from drover.facts.podspec import SpreadConstraint
 from drover.facts.quantity import Resources, units
 from drover.facts.requests import asked
 from drover.facts.selector import LabelSelector, NodeSelectorTerm, Requirement, Toleration
-from drover.planning import selection
-from drover.planning.volumes import NO_VOLUMES, Volumes
+from drover.planning.demand import selection
+from drover.planning.demand.volumes import NO_VOLUMES, Volumes
 
 GUEST_MEMORY = "guest memory"
 """A resource of our own: guest memory plus overhead against allocatable memory, whatever was requested. Overcommitted
