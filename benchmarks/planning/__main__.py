@@ -10,8 +10,8 @@ the schedule's length over the lower bound for any targets, geometric mean and w
 migrations at once; 1, 2, 4 out of a node; 2, 4 into one) and seeds.
 
 The second table is placement alone, as `drover.planning.placing.portfolio` has it, where everybody may move if that
-makes room; `extra` counts moves of VMs that would not have to leave, `longer` is the lower bound of the makespan with the chosen
-targets over that with any (50 migrations at once, 2 out of a node, 2 into one; memory as work).
+makes room; `extra` counts moves of VMs that would not have to leave, `longer` is the lower bound of the makespan with
+the chosen targets over that with any (50 migrations at once, 2 out of a node, 2 into one; memory as work).
 
 The third table: 1,000 VMs on 50 nodes, all of which change places at once.
 """

@@ -125,6 +125,7 @@ def propose(
 def _one(goal: Goal, snapshot: Snapshot, relations: Index, ground: Fleet, before: Proposal | None) -> Proposal:
     barred = barred_for(goal.plan, goal.sources, snapshot, ground.taken)
     kept = {uid: a.target for uid, a in before.assignments.items()} if before is not None else {}
+    ranks = {uid: rank for rank, uid in enumerate(kept)}
     movers: list[placement.Mover] = []
     refused: dict[str, Refused] = {}
     for vmi in goal.vmis:
@@ -136,7 +137,8 @@ def _one(goal: Goal, snapshot: Snapshot, relations: Index, ground: Fleet, before
             continue
         avoid = goal.avoid.get(vmi.uid, frozenset())
         shunned = goal.shunned.get(vmi.uid, frozenset())
-        movers.append(placement.Mover(guest, bars(vmi, relations, avoid), kept.get(vmi.uid, ""), shunned))
+        barred_here = bars(vmi, relations, avoid)
+        movers.append(placement.Mover(guest, barred_here, kept.get(vmi.uid, ""), shunned, ranks.get(vmi.uid, 0)))
     sources = {vmi.uid: vmi.node for vmi in goal.vmis}
     assignments: dict[str, Assignment] = {}
     classes = {mover.uid: mover.guest.vm_class for mover in movers}

@@ -212,3 +212,13 @@ def test_a_refusal_says_what_each_node_would_say(scene: Scene, barred: dict[str,
         others = [reason for reason in told if reason != reasons.IS_SOURCE]
         words = f"none of {len(others)} other nodes fits: {summarize(others)}"
         assert answer.message == (words if others else "no other node exists")
+
+
+@given(scenes())
+def test_on_the_same_facts_nobody_loses_the_target_it_had(scene: Scene) -> None:
+    both = goals(scene)
+    first = propose(both, scene.snapshot, {}, {})
+    again = propose(both, scene.snapshot, {}, first)
+    for goal in both:
+        kept = {uid: each.target for uid, each in again[goal.plan.uid].assignments.items()}
+        assert kept == {uid: each.target for uid, each in first[goal.plan.uid].assignments.items()}

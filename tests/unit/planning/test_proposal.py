@@ -7,7 +7,7 @@ import pytest
 from drover.facts.kubevirt import HOSTNAME
 from drover.planning import reasons
 from drover.planning.proposal import Refused, barred_for, bars, propose, static_homes
-from tests.builders import NodeBuilder, PlanBuilder, a_node, a_plan, a_vmi, a_vmim
+from tests.builders import NodeBuilder, PlanBuilder, a_node, a_plan, a_pod, a_vmi, a_vmim
 from tests.unit.planning.scene import Part, Scene, a_scene, targets
 
 WEB, DB = a_vmi("web").on("n1").memory("4Gi"), a_vmi("db").on("n1").memory("4Gi")
@@ -150,3 +150,57 @@ def test_at_dispatch_the_source_is_no_target_and_a_pod_is_needed() -> None:
 def test_static_homes_know_nothing_of_room() -> None:
     scene = a_scene(a_node("n1"), a_node("n2").memory("1Gi"), a_node("n3").cordoned(), WEB)
     assert static_homes(scene.vm_class(WEB), scene.fleet().classes) == ("n1", "n2")
+
+
+def test_a_target_that_is_right_only_when_others_have_gone_is_kept_and_waits_for_them() -> None:
+    """v7 is spread and comes to n1 when the other of its kind has left; asked again, it is not asked before that."""
+    host, kind = HOSTNAME, {"app": "x"}
+    first, spread = a_vmi("v0").on("n0").memory("1Gi"), a_vmi("v7").on("n0").memory("3Gi")
+    first.pod.labelled(kind)
+    spread.pod.labelled(kind).spreads(host, kind, 1)
+    pods = [a_pod(f"p-{node}").on(node).labelled(kind) for node in ("n1", "n3")]
+    nodes = (a_node("n0").cordoned(), a_node("n1").memory("8Gi"), a_node("n3").memory("2Gi"))
+    scene = a_scene(*nodes, first, spread, *pods)
+    goal = scene.goal(a_plan("p").evacuates("n0"), "v0", "v7", sources=("n0",))
+    found = scene.propose(goal)["p"]
+    assert not found.refused
+    again = scene.propose(goal, previous={goal.plan.uid: found})["p"]
+    assert (targets(again), again.refused) == (targets(found), {})
+
+
+def test_a_pod_of_a_vm_that_is_no_launcher_is_somebody_all_the_same() -> None:
+    """It belongs to the VM, and does not carry KubeVirt's label."""
+    ghost = a_vmi("ghost").on("n2")
+    del ghost.pod.json["metadata"]["labels"]["kubevirt.io"]
+    scene = a_scene(a_node("n1"), a_node("n2"), WEB, ghost)
+    assert targets(scene.propose(scene.goal(a_plan("p"), "web"))["p"]) == {"web": "n2"}
+
+
+def test_nothing_is_placed_where_every_node_is_overdrawn() -> None:
+    """Neither what is too large nor what no node offers at all."""
+    hogs = [a_vmi(f"hog-{n}-{m}").on(n).memory("40Gi").requests(memory="4Gi") for n in ("n1", "n2") for m in (0, 1)]
+    gpu = a_vmi("gpu").on("n1").memory("1Gi").requests({"nvidia.com/A100": "1", "memory": "1Gi"})
+    scene = a_scene(a_node("n1"), a_node("n2"), *hogs, gpu)
+    found = scene.propose(scene.goal(a_plan("p").evacuates("n1"), "hog-n1-0", "hog-n1-1", "gpu", sources=("n1",)))["p"]
+    assert found.assignments == {}
+    assert "does not offer a device the VM needs" in found.refused[gpu.uid].message
+
+
+def test_a_vm_whose_node_is_gone_may_go_to_any() -> None:
+    lost = a_vmi("lost").on("n9")
+    scene = a_scene(a_node("n1"), a_node("n2").cordoned(), lost)
+    assert targets(scene.propose(scene.goal(a_plan("p"), "lost"))["p"]) == {"lost": "n1"}
+
+
+def test_who_may_go_only_when_another_has_gone_waits_for_it() -> None:
+    zone, kind = "topology.kubernetes.io/zone", {"app": "db"}
+    vms = {name: a_vmi(name).on(on).memory(size) for name, on, size in (("w", "n1", "8Gi"), ("a-y", "n3", "4Gi"))}
+    stays = a_vmi("v").on("n2").memory("4Gi")
+    for vmi in (*vms.values(), stays):
+        vmi.pod.labelled(kind).spreads(zone, kind, 1)
+    nodes = [("n1", "a", "64Gi"), ("n2", "a", "9Gi"), ("n3", "b", "64Gi"), ("n4", "b", "9Gi")]
+    scene = a_scene(*(a_node(n).labelled({zone: z}).memory(size) for n, z, size in nodes), *vms.values(), stays)
+    plan = a_plan("p").evacuates("n1", "n3", maxNodes=2)
+    found = scene.propose(scene.goal(plan, "w", "a-y", sources=("n1", "n3")))["p"]
+    assert targets(found) == {"w": "n4", "a-y": "n2"}
+    assert found.assignments[vms["a-y"].uid].after == ((vms["w"].uid, "n4"),)

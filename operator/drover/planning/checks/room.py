@@ -50,7 +50,9 @@ def _check(name: str, plugin: str, wanted: Callable[[str], bool]) -> FleetCheck:
 
     def refuses(guest: Guest, fleet: Fleet, node: int) -> str | None:
         asked = demand(guest, fleet)
-        short = None if has_room(asked, fleet)[node] else shortages(asked, fleet)[node]
+        if not (fleet.free[node] < np.where(asked > 0, asked, -IMPOSSIBLE)).any():
+            return None
+        short = shortages(asked, fleet)[node]
         return words(short) if short is not None else None
 
     fix = "free room on a node that can take it, or add a node"

@@ -38,6 +38,12 @@ class Spread:
     honors_taints: bool
     matches_itself: bool
 
+    def counts(self, namespace: str, labels: Mapping[str, str]) -> bool:
+        """Whether a pod is one of those to be spread; by an empty selector nobody is."""
+        if namespace != self.namespace or not self.selector:
+            return False
+        return all(requirement.matches(labels) for requirement in self.selector)
+
 
 @dataclass(frozen=True, slots=True)
 class VMClass:

@@ -86,7 +86,8 @@ class Ground:
         related = self.relations.mask(vm)
         if related is not None:
             result &= related
-        result[problem.at[vm]] = False
+        if problem.at[vm] != NOWHERE:
+            result[problem.at[vm]] = False
         if vm in problem.barred:
             result[list(problem.barred[vm])] = False
         return result

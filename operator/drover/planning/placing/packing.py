@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from drover.planning.placing.ground import Ground, Sized
+from drover.planning.placing.ground import NOWHERE, Ground, Sized
 from drover.planning.placing.problem import Floats
 
 REPULSION, REFUSAL = 0.05, 2.0
@@ -25,11 +25,12 @@ STYLES = tuple(Style(scarce_first, tight) for tight in (False, True) for scarce_
 
 
 def order(sized: Sized, style: Style) -> list[int]:
-    """The movers in the order of their choice; VMs of a kind follow each other."""
+    """The movers in the order of their choice, those that others follow first; VMs of a kind follow each other."""
     movers = np.array(sized.problem.movers, dtype=np.int64)
     share, homes = dominant(sized)[movers], sized.homes[movers]
     first = homes if style.scarce_first else np.zeros_like(homes)
-    result: list[int] = movers[np.lexsort((movers, sized.kind[movers], -share, first))].tolist()
+    follows = ~np.isin(movers, np.array(sized.problem.anchors, dtype=np.int64))
+    result: list[int] = movers[np.lexsort((movers, sized.kind[movers], -share, first, follows))].tolist()
     return result
 
 
@@ -80,7 +81,8 @@ def _score(ground: Ground, vm: int, node: int, sign: float, budget: float) -> fl
 def _best(ground: Ground, vm: int, scores: Floats) -> int | None:
     problem, related = ground.sized.problem, ground.relations.mask(vm)
     mine = scores.copy() if related is None else np.where(related, scores, -np.inf)
-    mine[problem.at[vm]] = -np.inf
+    if problem.at[vm] != NOWHERE:
+        mine[problem.at[vm]] = -np.inf
     if vm in problem.barred:
         mine[list(problem.barred[vm])] = -np.inf
     best = int(mine.argmax())

@@ -5,7 +5,7 @@ goes only if there is nothing else.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from drover.planning.checks.room import has_room
 from drover.planning.demand.guest import Guest
 from drover.planning.demand.vmclass import GUEST_MEMORY
 from drover.planning.placing import portfolio
+from drover.planning.placing.ground import NOWHERE
 from drover.planning.placing.problem import KUBEVIRTS_OWN, Problem
 from drover.planning.placing.refusal import Refusals
 from drover.planning.placing.refusal import Unplaced as Unplaced
@@ -26,13 +27,14 @@ from drover.planning.timing.moves import Limits
 @dataclass(frozen=True, slots=True)
 class Mover:
     """A VM that needs a target. `barred` are nodes it may not go to whatever the checks say, each with the reason in
-    words; `kept` is the target it was given before; `shunned` are targets it failed on, taken only if nothing else is
-    left."""
+    words; `kept` is the target it was given before, `rank` its place among those that were; `shunned` are targets it
+    failed on, taken only if nothing else is left."""
 
     guest: Guest
     barred: Mapping[str, str]
     kept: str = ""
     shunned: frozenset[str] = frozenset()
+    rank: int = 0
 
     @property
     def uid(self) -> str:
@@ -62,10 +64,7 @@ def place(movers: Sequence[Mover], fleet: Fleet, barred: Mapping[str, str], limi
     """
     site = _Site(fleet, barred, limits)
     movers = sorted(movers, key=lambda mover: mover.uid)
-    answers: Answers = {}
-    for mover in movers:
-        if mover.kept:
-            answers |= site.keep(mover)
+    answers = site.keep([mover for mover in movers if mover.kept])
     for strict in (True, False):
         rest = [mover for mover in movers if mover.uid not in answers]
         answers |= site.spread_out(rest, strict=strict)
@@ -98,29 +97,66 @@ class _Site:
         """bool[nodes]: where the VM may go as far as the goal and the node checks say."""
         return _without(self.codes(mover)[1], mover.barred, self.fleet)
 
-    def keep(self, mover: Mover) -> Answers:
-        """The target it was given before, if that still fits, and it did not fail there."""
+    def keep(self, movers: Sequence[Mover]) -> Answers:
+        """The targets they were given before, where those still fit and they did not fail there. In the order of then,
+        for a target may be right only when others have gone; and again as long as that helps somebody."""
+        rest, answers = sorted(movers, key=lambda mover: mover.rank), Answers()
+        while True:
+            kept = [mover for mover in rest if self._keep(mover, answers)]
+            rest = [mover for mover in rest if mover.uid not in answers]
+            if not kept or not rest:
+                return answers
+
+    def _keep(self, mover: Mover, answers: Answers) -> bool:
         target = self.fleet.position.get(mover.kept)
         if target is None or mover.kept in mover.shunned or not self._fits(mover, target):
-            return {}
-        return {mover.uid: self._settle(mover, target, int(self.allowed(mover).sum()))}
+            return False
+        answers[mover.uid] = self._settle(mover, target, int(self.allowed(mover).sum()))
+        return True
 
     def spread_out(self, movers: Sequence[Mover], *, strict: bool) -> Answers:
         """Targets for as many as possible. `strict`: none that nobody can judge, and none on which the VM failed."""
         rows = [self._row(mover, strict) for mover in movers]
-        able = [n for n, row in enumerate(rows) if row.any()]
+        able = [n for n, row in enumerate(rows) if row.any() and self._offered(movers[n])]
         if not able:
             return {}
         asking = [movers[n] for n in able]
         relations = FleetRelations([mover.guest for mover in asking], self.fleet)
         found = portfolio.place(self._problem(asking, [rows[n] for n in able]), relations.fresh)
-        relations.fresh()
+        return self._settled(found.targets, asking, relations.fresh(), [int(rows[n].sum()) for n in able])
+
+    def _settled(
+        self, targets: Mapping[int, int], movers: Sequence[Mover], relations: FleetRelations, counts: Sequence[int]
+    ) -> Answers:
+        """One by one in their order, for who was placed early has perhaps been sent elsewhere since. Who can go only
+        because others have gone waits for them."""
         answers: Answers = {}
-        for vm, target in found.targets.items():
-            # In their order, for who was placed early has been sent elsewhere since, perhaps.
-            if relations.allows(vm, target):
-                answers[asking[vm].uid] = self._settle(asking[vm], target, int(rows[able[vm]].sum()))
+        early = {vm for vm, target in targets.items() if relations.allows(vm, target)}
+        for vm, target in targets.items():
+            mover = movers[vm]
+            if not relations.allows(vm, target) or not has_room(self._demand(mover), self.fleet)[target]:
+                continue
+            ahead = () if vm in early else self._counted_by(mover, answers, movers)
+            placed = self._settle(mover, target, counts[vm])
+            answers[mover.uid] = replace(placed, after=tuple(sorted({*placed.after, *ahead})))
         return answers
+
+    def _demand(self, mover: Mover) -> Amounts:
+        return self.fleet.demand(mover.guest.vm_class)
+
+    def _counted_by(self, mover: Mover, settled: Answers, movers: Sequence[Mover]) -> list[tuple[str, str]]:
+        """Those with a target already that the VM's spread counts, with that target."""
+        occupants = (each.guest.occupant for each in movers if each.uid in settled)
+        return [
+            (each.uid, answer.target)
+            for each in occupants
+            if isinstance(answer := settled[each.uid], Placed)
+            and any(rule.counts(each.namespace, each.labels) for rule in mover.guest.vm_class.spread)
+        ]
+
+    def _offered(self, mover: Mover) -> bool:
+        """Whether any node has all that it asks for at all."""
+        return bool((self.fleet.demand(mover.guest.vm_class) < IMPOSSIBLE).all())
 
     def _row(self, mover: Mover, strict: bool) -> Mask:
         codes, _ = self.codes(mover)
@@ -149,21 +185,15 @@ class _Site:
         )
 
     def _source(self, mover: Mover) -> int:
-        """The node it leaves; any, if that is no node any more."""
+        """The node it leaves."""
         pods = mover.guest.occupant.pods
-        return pods[0] if pods else 0
+        return pods[0] if pods else NOWHERE
 
     def _anchors(self, movers: Sequence[Mover]) -> list[int]:
         """Whom another of them requires to be near."""
         wanted = {mover.guest.occupant.bonds.near for mover in movers} - {()}
-        return [
-            n
-            for n, mover in enumerate(movers)
-            if any(
-                all(term.means(mover.guest.occupant.namespace, mover.guest.occupant.labels) for term in terms)
-                for terms in wanted
-            )
-        ]
+        meant = {uid for terms in wanted for uid in self.fleet.neighbours.meant(terms)}
+        return [n for n, mover in enumerate(movers) if mover.uid in meant]
 
     def _fits(self, mover: Mover, target: int) -> bool:
         """Whether the VM may go there now, all counted that were settled before."""

@@ -63,7 +63,8 @@ def bound(problem: Problem, inbound: Floats) -> float:
     """No schedule is shorter: the work in all lanes, out of the busiest source, into the busiest target, of one VM."""
     movers, lanes = list(problem.movers), problem.lanes
     work = problem.work[movers]
-    out = np.bincount(problem.at[movers], work) if movers else np.zeros(1)
+    known = problem.at[movers] != NOWHERE
+    out = np.bincount(problem.at[movers][known], work[known]) if movers else np.zeros(1)
     return float(
         max(
             work.sum() / lanes.total,

@@ -49,10 +49,10 @@ class Problem:
     """Arrays over VMs (V), nodes (N), resources (R) and classes (C) of where VMs may be.
 
     `demand` int64[V, R]; `free` and `whole` int64[N, R], what is free and what there is; `allowed` bool[C, N] with
-    `row` int64[V]; `at` int64[V], where each VM is; `work` float64[V], how long or how large its migration is.
-    `movers` have to get a target, `residents` may move as well if that makes room. `anchors` are movers that others
-    follow: once they have a target they keep it. `barred` are further nodes a VM may not go to; where it is, it never
-    goes. `lanes`: how many migrations may run at once.
+    `row` int64[V]; `at` int64[V], where each VM is, -1 if that is no node any more; `work` float64[V], how long or how
+    large its migration is. `movers` have to get a target, `residents` may move as well if that makes room. `anchors`
+    are movers that others follow: once they have a target they keep it. `barred` are further nodes a VM may not go to;
+    where it is, it never goes. `lanes`: how many migrations may run at once.
     """
 
     demand: Amounts

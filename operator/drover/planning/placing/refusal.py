@@ -1,5 +1,6 @@
 """Why a VM has no target, in words, and what would help. VMs that ask the same are told the same."""
 
+from collections import Counter
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 
@@ -45,9 +46,10 @@ class Refusals:
         return self._known[key]
 
     def _alike(self, guest: Guest, barred: Mapping[str, str]) -> Hashable:
-        own = bool(guest.handles) or bool(self.fleet.neighbours.keys(guest.occupant))
+        own = guest.uid if self.fleet.neighbours.keys(guest.occupant) else ""
         counted = self.fleet.spreading.counted_on(guest.occupant)
-        return guest.vm_class, frozenset(barred.items()), counted, guest.uid if own else ""
+        drivers = Counter(driver for driver, _ in guest.handles) if self.fleet.attaching.limited(guest.handles) else {}
+        return guest.vm_class, frozenset(barred.items()), counted, own, frozenset(drivers.items())
 
     def _message(self, guest: Guest, barred: Mapping[str, str]) -> str:
         """The reasons counted, in the scheduler's manner."""

@@ -23,7 +23,8 @@ from drover.planning.site.spread import Spreading
 Amounts = NDArray[np.int64]
 MOST = 1 << 60
 """More than any node has of anything: a petabyte's thousandfold."""
-IMPOSSIBLE = np.iinfo(np.int64).max
+IMPOSSIBLE = 1 << 61
+"""More than anything that is free can be, and still far enough from the end of the numbers to be subtracted."""
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ As placement proceeds, a VM that was given a target repels and is repelled on bo
 order the moves are made; near others it is on its target only, and who follows it has to wait until it has arrived.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,10 +24,12 @@ SYMMETRY = "has pods in its {key} that require to be apart from the VM"
 
 @dataclass(slots=True, eq=False)
 class _Counted:
-    """How many places of the pods that are meant are in each domain. `whole`: both hosts of a moving VM count."""
+    """How many places of the pods that are meant are in each domain, and how many of those that stay are `settled`
+    there. `whole`: both hosts of a moving VM count."""
 
     domains: Domains
     counts: Counts
+    settled: Counts
     whole: bool
 
     def put(self, places: Iterable[int], change: int) -> None:
@@ -80,6 +82,7 @@ class Neighbours:
     """What pods require to be apart from, by the namespaces they mean; None: all of them."""
     _repelled: dict[str, list[tuple[Term, _Counted]]] = field(default_factory=dict)
     """What of it means a VM, by UID."""
+    _found: dict[tuple[Term, ...], list[int]] = field(default_factory=dict)
     _concerned: dict[int, list[_Counted]] = field(default_factory=dict)
     """What counts an occupant, by its number."""
 
@@ -130,15 +133,21 @@ class Neighbours:
         n = self.population.number.get(uid)
         if n is None or self._target.get(n) == target:
             return
-        counted = self._concerned.get(n, ())
+        counted, settled = self._concerned.get(n, ()), self._is_settled(n)
         for each in counted:
             each.put(self._places(n, whole=each.whole), -1)
         if target is None:
             del self._target[n]
         else:
             self._target[n] = target
+        change = int(self._is_settled(n)) - int(settled)
         for each in counted:
             each.put(self._places(n, whole=each.whole), 1)
+            if change:
+                each.settled[each.domains.of[self.population.occupants[n].pods[0]]] += change
+
+    def _is_settled(self, n: int) -> bool:
+        return n not in self._target and self.population.occupants[n].settled
 
     def _places(self, n: int, *, whole: bool) -> tuple[int, ...]:
         """Where it counts: what is to be apart from it looks at both hosts, who is to be near at the target alone."""
@@ -151,22 +160,26 @@ class Neighbours:
         """Who has to arrive, and on which node, before the VM may go to the node: one of those it requires in each
         domain where nobody of them is settled already."""
         result: set[tuple[str, int]] = set()
-        for counted in self._of_all(vm.bonds.near).values() if vm.bonds.near else ():
+        terms = vm.bonds.near
+        for counted in self._of_all(terms).values() if terms else ():
             of, domain = counted.domains.of, counted.domains.of[node]
-            near = [n for n in self._meant(vm.bonds.near) if self._heads_for(n, of) == domain]
-            if near and not any(self._is_settled(n) for n in near):
-                first = self._target.get(near[0], self.population.occupants[near[0]].home)
-                assert first is not None
-                result.add((self.population.occupants[near[0]].uid, first))
+            if counted.settled[domain] > 0:
+                continue
+            first = next((n for n in self._meant(terms) if self._heads_for(n, of) == domain), None)
+            if first is not None:
+                home = self._target.get(first, self.population.occupants[first].home)
+                assert home is not None
+                result.add((self.population.occupants[first].uid, home))
         return sorted(result)
+
+    def meant(self, terms: tuple[Term, ...]) -> list[str]:
+        """The UIDs of all that satisfy every one of these terms."""
+        return [self.population.occupants[n].uid for n in self._meant(terms)]
 
     def _heads_for(self, n: int, of: Counts) -> int | None:
         """The domain in which it will be."""
         home = self._target.get(n, self.population.occupants[n].home)
         return int(of[home]) if home is not None else None
-
-    def _is_settled(self, n: int) -> bool:
-        return n not in self._target and self.population.occupants[n].settled
 
     def _attracted(self, vm: Occupant) -> Mask:
         """Every domain must have a pod that satisfies all terms together; if there is none anywhere, a VM that
@@ -221,7 +234,12 @@ class Neighbours:
             self._near[terms] = {key: self._count(key, who, whole=False) for key in sorted({t.key for t in terms})}
         return self._near[terms]
 
-    def _meant(self, terms: Sequence[Term]) -> list[int]:
+    def _meant(self, terms: tuple[Term, ...]) -> list[int]:
+        if terms not in self._found:
+            self._found[terms] = self._find(terms)
+        return self._found[terms]
+
+    def _find(self, terms: tuple[Term, ...]) -> list[int]:
         first, *rest = terms
         if first.none:
             return []
@@ -231,9 +249,11 @@ class Neighbours:
 
     def _count(self, key: str, who: Iterable[int], *, whole: bool) -> _Counted:
         domains = self.topology.domains(key)
-        result = _Counted(domains, domains.zeros(), whole)
+        result = _Counted(domains, domains.zeros(), domains.zeros(), whole)
         for n in who:
             result.put(self._places(n, whole=whole), 1)
+            if self._is_settled(n):
+                result.settled[domains.of[self.population.occupants[n].pods[0]]] += 1
             self._concerned.setdefault(n, []).append(result)
         return result
 

@@ -150,7 +150,7 @@ def _stands_for(pod: Pod, vmi: VMI, index: Index) -> bool:
     running = index.source_pod(vmi)
     if running is not None:
         return running is pod
-    return min((each for each in index.pods_of(vmi) if each.node), key=key_of) is pod
+    return min((each for each in index.pods_of(vmi) if each.node), key=key_of, default=pod) is pod
 
 
 def _pod(pod: Pod, snapshot: Snapshot, position: Positions) -> Occupant:
