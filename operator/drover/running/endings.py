@@ -117,7 +117,7 @@ def _orphaned(scene: Scene) -> Record | None:
 
 
 def _verdict(vmim: VMIM, state: MigrationState | None, known: Attempt | None) -> tuple[Outcome, str | None]:
-    """How it ended. A migration that vanished is judged by the VMI's state (kubevirt.md 12.1, terminal detection)."""
+    """How it ended. A migration that vanished is judged by the VMI's state (KubeVirt collects all but five of a VM)."""
     completed = state is not None and state.completed and not state.failed
     if vmim.phase == "Succeeded" or (not vmim.final and completed):
         return Outcome.SUCCEEDED, None
