@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from drover.api.report import MigrationReport
 from drover.facts.kubevirt import HOSTNAME, VMI, VMIM
+from drover.facts.namespace import ResourceQuota
 from drover.facts.pod import Pod
 from drover.facts.snapshot import Snapshot
 from drover.facts.wire import Key
@@ -34,6 +35,8 @@ class Index:
     """Launcher pods by node."""
     hostnames: Mapping[str, str]
     """Names of nodes by their hostname label, which is what a migration is pinned to."""
+    quotas: Mapping[str, list[ResourceQuota]]
+    """By namespace."""
     reports: Mapping[str, list[MigrationReport]]
     """What became of a plan's VMs, by plan UID: of all its runs."""
 
@@ -63,6 +66,7 @@ def index(snapshot: Snapshot) -> Index:
         by_plan=_grouped((vmim for vmim in _known(snapshot) if vmim.plan_uid), lambda vmim: vmim.plan_uid),
         on_node=_grouped(pods, lambda pod: pod.node),
         hostnames={node.labels.get(HOSTNAME, node.name): node.name for node in snapshot.nodes.values()},
+        quotas=_grouped(snapshot.quotas.values(), lambda quota: quota.metadata.namespace),
         reports=_grouped(snapshot.reports.values(), lambda report: report.spec.plan.uid),
     )
 

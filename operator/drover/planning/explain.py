@@ -38,8 +38,13 @@ def lacks(resource: str, least: int, most: int) -> str:
     >>> lacks("memory", 1 << 30, 1 << 30), lacks("cpu", 500, 2000)
     ('lacks 1.0 GiB of memory', 'lacks 0.5 cores to 2 cores of cpu')
     """
-    low, high = (human("memory" if resource == GUEST_MEMORY else resource, amount) for amount in (least, most))
+    low, high = amount_of(resource, least), amount_of(resource, most)
     return f"lacks {low} of {resource}" if low == high else f"lacks {low} to {high} of {resource}"
+
+
+def amount_of(resource: str, amount: int) -> str:
+    """An amount for people; memory for the guest is memory."""
+    return human("memory" if resource == GUEST_MEMORY else resource, amount)
 
 
 def summarize(reasons: Iterable[Reason]) -> str:

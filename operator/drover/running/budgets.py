@@ -18,8 +18,10 @@ FIX = "give it a minAvailable number; what Drover moves is not evicted, and goes
 
 def findings(view: View, index: Index, snapshot: Snapshot) -> list[Finding]:
     """A warning for each such budget, with the VMs it covers."""
-    pods = {case.key: pod for case in view.cases for pod in index.launchers.get(case.uid, ())}
     broken = [budget for budget in snapshot.budgets.values() if is_broken(budget)]
+    if not broken:
+        return []
+    pods = {case.key: pod for case in view.cases for pod in index.launchers.get(case.uid, ())}
     covered = ((budget, tuple(key for key, pod in pods.items() if covers(budget, pod))) for budget in broken)
     return [_finding(budget, keys) for budget, keys in sorted(covered, key=lambda each: _name(each[0])) if keys]
 

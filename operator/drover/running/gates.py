@@ -225,7 +225,7 @@ def _backup(c: Candidate) -> Waiting | None:
 def _quota(c: Candidate) -> Waiting | None:
     """KubeVirt would try to create the target pod again and again, and the migration would never end."""
     pod = c.round.index.source_pod(c.vmi)
-    words = quota.exceeded(pod, c.round.snapshot) if pod is not None else None
+    words = quota.exceeded(pod, c.round.index) if pod is not None else None
     if words is None:
         return None
     moving = [vmim.name for (space, _), vmims in c.round.index.in_flight.items() if space == c.case.namespace

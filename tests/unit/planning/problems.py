@@ -102,3 +102,16 @@ def scenes(draw: st.DrawFn) -> Scene:
     group = draw(st.frozensets(st.integers(0, vms - 1), max_size=4))
     barred = {vm: [node] for vm, node in draw(st.frozensets(pairs, max_size=2))}
     return a_scene(demand, at, whole, leave, stay, never=never, barred=barred, apart=[group])
+
+
+class Unrelated:
+    """Nobody minds who is where."""
+
+    def mask(self, vm: int) -> Mask | None:
+        return None
+
+    def move(self, vm: int, node: int) -> None:
+        pass
+
+    def undo(self) -> None:
+        pass

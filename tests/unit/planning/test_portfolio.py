@@ -11,8 +11,8 @@ from drover.planning.placing.ejection import repair
 from drover.planning.placing.ground import NOWHERE, Ground, sized
 from drover.planning.placing.packing import REFUSAL, REPULSION, STYLES, Style, order, pack
 from drover.planning.placing.portfolio import Placement, bound, place
-from drover.planning.placing.problem import Unrelated, essential
-from tests.unit.planning.problems import Apart, Scene, a_scene, scenes
+from drover.planning.placing.problem import essential
+from tests.unit.planning.problems import Apart, Scene, Unrelated, a_scene, scenes
 
 NEVER = frozenset[tuple[int, int]]
 

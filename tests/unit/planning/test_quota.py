@@ -22,7 +22,7 @@ def left(hard: dict[str, str], used: dict[str, str], name: str = "q", **spec: An
 
 def words(vmi: VMIBuilder, *quotas: PlainBuilder) -> str | None:
     scene = a_scene(vmi, *quotas)
-    return quota.exceeded(vmi.pod.build(), scene.snapshot)
+    return quota.exceeded(vmi.pod.build(), scene.relations)
 
 
 @pytest.mark.parametrize(

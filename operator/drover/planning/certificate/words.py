@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 
-from drover.facts.quantity import human
 from drover.planning.certificate.certify import Certificate
 from drover.planning.certificate.describe import Labels, describe
 from drover.planning.certificate.lacks import Lack
 from drover.planning.certificate.shortages import Shortage
-from drover.planning.demand.vmclass import GUEST_MEMORY
+from drover.planning.explain import amount_of
 
 TOLD = 3
 """So many shortages are told, the worst ones."""
@@ -41,20 +40,20 @@ def _clause(shortage: Shortage, labels: Mapping[str, Labels]) -> str:
 
 
 def _lack(lack: Lack) -> str:
-    kind = "memory" if lack.resource == GUEST_MEMORY else lack.resource
-    words = f"{human(kind, lack.amount)} of {lack.resource}" if kind != "cpu" else human(kind, lack.amount)
+    amount = amount_of(lack.resource, lack.amount)
+    words = f"{amount} of {lack.resource}" if lack.resource != "cpu" else amount
     if not lack.piece:
         return words
-    smallest, largest = human(kind, lack.piece), human(kind, lack.largest)
+    smallest, largest = amount_of(lack.resource, lack.piece), amount_of(lack.resource, lack.largest)
     pieces = smallest if smallest == largest else f"{smallest} to {largest}"
-    return f"{words} in pieces of {pieces}{_at_most(lack, kind) if lack.most < lack.piece else ''}"
+    return f"{words} in pieces of {pieces}{_at_most(lack) if lack.most < lack.piece else ''}"
 
 
-def _at_most(lack: Lack, kind: str) -> str:
+def _at_most(lack: Lack) -> str:
     one = len(lack.nodes) == 1
     if not lack.most:
         return " (it has none free)" if one else " (none has any free)"
-    return f" ({'it has only' if one else 'none has more than'} {human(kind, lack.most)} free)"
+    return f" ({'it has only' if one else 'none has more than'} {amount_of(lack.resource, lack.most)} free)"
 
 
 def _s(nodes: tuple[str, ...]) -> str:

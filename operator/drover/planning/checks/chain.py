@@ -53,7 +53,7 @@ CHECKS: tuple[NodeCheck | FleetCheck, ...] = (
 )
 NODE_CHECKS = tuple((n, each) for n, each in enumerate(CHECKS, start=1) if isinstance(each, NodeCheck))
 FLEET_CHECKS = tuple((n, each) for n, each in enumerate(CHECKS, start=1) if isinstance(each, FleetCheck))
-_MOVING = tuple((n, each) for n, each in FLEET_CHECKS if not each.room)
+_MOVING = tuple(each for _, each in FLEET_CHECKS if not each.room)
 
 
 def asked(vm_class: VMClass) -> object:
@@ -69,14 +69,17 @@ def asked(vm_class: VMClass) -> object:
 
 
 def static(vm_class: VMClass, classes: NodeClasses) -> Codes:
-    """int8[nodes]: what the node checks say."""
-    return np.array(_by_node_class(_first, vm_class, classes), dtype=np.int8)
+    """int8[nodes]: what the node checks say. Not to be changed: whoever asks the same gets the same array."""
+    key = asked(vm_class)
+    if key not in classes.answers:
+        classes.answers[key] = np.array(_by_node_class(_first, vm_class, classes), dtype=np.int8)
+    return classes.answers[key]
 
 
 def moving(guest: Guest, fleet: Fleet) -> Mask:
     """bool[nodes]: where spread and neighbours, as they are by now, let the VM go."""
     result = np.ones(len(fleet.nodes), dtype=np.bool_)
-    for _, check in _MOVING:
+    for check in _MOVING:
         result &= check.allows(guest, fleet)
     return result
 
@@ -91,7 +94,7 @@ def roomy(guest: Guest, fleet: Fleet) -> Mask:
 
 def column(guest: Guest, fleet: Fleet) -> Codes:
     """int8[nodes]: what all checks say, each node's first no, else its first unknown."""
-    codes = static(guest.vm_class, fleet.classes)
+    codes = static(guest.vm_class, fleet.classes).copy()
     for n, check in FLEET_CHECKS:
         refused = ~check.allows(guest, fleet)
         codes[refused & ((codes <= FITS) | (codes > n))] = n
@@ -147,7 +150,7 @@ def words(vm_class: VMClass, classes: NodeClasses) -> list[str | None]:
 def in_the_way(guest: Guest, fleet: Fleet) -> list[str | None]:
     """Why not each node, as far as spread and neighbours go; None where they let the VM go. Domain by domain."""
     result: list[str | None] = [None] * len(fleet.nodes)
-    for _, check in _MOVING:
+    for check in _MOVING:
         refused = np.flatnonzero(~check.allows(guest, fleet)).tolist()
         known: dict[tuple[str | None, ...], str | None] = {}
         keys = (*fleet.neighbours.keys(guest.occupant), *(rule.key for rule in guest.vm_class.spread))

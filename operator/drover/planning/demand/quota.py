@@ -5,21 +5,21 @@ kubernetes pkg/quota/v1/evaluator/core/pods.go: requests *and* limits count, and
 
 from collections.abc import Iterable, Mapping
 
+from drover.facts.index import Index
 from drover.facts.namespace import ResourceQuota, ScopedRequirement
 from drover.facts.pod import Pod
 from drover.facts.podspec import PodAffinity
 from drover.facts.quantity import Resources, human, millis, units
 from drover.facts.requests import asked, limited
-from drover.facts.snapshot import Snapshot
 
 MIGRATIONS = "count/virtualmachineinstancemigrations.kubevirt.io"
 _NATIVE = ("cpu", "memory", "ephemeral-storage")
 _CPU = ("cpu", "requests.cpu", "limits.cpu")
 
 
-def exceeded(pod: Pod, snapshot: Snapshot) -> str | None:
+def exceeded(pod: Pod, index: Index) -> str | None:
     """Which quota a target pod like this running one would exceed and by how much, in words; None if there is none."""
-    quotas = [quota for (namespace, _), quota in snapshot.quotas.items() if namespace == pod.metadata.namespace]
+    quotas = index.quotas.get(pod.metadata.namespace, [])
     wanted = usage(pod) if quotas else {}
     for quota in sorted(quotas, key=lambda each: each.metadata.name):
         counted = wanted if in_scope(pod, quota) else {MIGRATIONS: 1}

@@ -7,13 +7,14 @@ plugins/interpodaffinity.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from drover.facts.kubevirt import HOSTNAME
 from drover.facts.namespace import Namespace
+from drover.facts.pod import CREATED_BY
 from drover.facts.podspec import Affinity, PodAffinity, PodAffinityTerm
 from drover.facts.selector import LabelSelector, Requirement
 from drover.facts.wire import Key
 
 Labels = Mapping[str, str]
-CREATED_BY = "kubevirt.io/created-by"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ def _is_for_itself(term: PodAffinityTerm) -> bool:
     """KubeVirt keeps a target pod off the nodes with other pods of its VM (template.go, RenderMigrationManifest). Ours
     to keep without counting: there are as many such terms as VMs that were ever migrated."""
     selector = term.label_selector
-    if selector is None or term.topology_key != "kubernetes.io/hostname":
+    if selector is None or term.topology_key != HOSTNAME:
         return False
     keys = {*selector.match_labels, *(each.key for each in selector.match_expressions)}
     return keys == {CREATED_BY}

@@ -4,8 +4,8 @@ A VM keeps its target so that plans do not flutter. Where nobody can judge a nod
 goes only if there is nothing else.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -62,7 +62,7 @@ def place(movers: Sequence[Mover], fleet: Fleet, barred: Mapping[str, str], limi
     `barred` holds for all of them (nodes the goal excludes or empties), with the reason in words. With `limits`, no
     target is given so much that it makes the whole longer than it has to be.
     """
-    site = _Site(fleet, barred, limits)
+    site = _Site(fleet, ~fleet.among(barred), limits)
     movers = sorted(movers, key=lambda mover: mover.uid)
     answers = site.keep([mover for mover in movers if mover.kept])
     for strict in (True, False):
@@ -77,25 +77,19 @@ def place(movers: Sequence[Mover], fleet: Fleet, barred: Mapping[str, str], limi
 
 @dataclass(slots=True)
 class _Site:
-    """A fleet that fills, and the node checks' answers by what classes ask."""
+    """A fleet that fills; `open` is bool[nodes], the nodes that the goal does not bar."""
 
     fleet: Fleet
-    barred: Mapping[str, str]
+    open: Mask
     limits: Limits | None
-    _codes: dict[object, tuple[chain.Codes, Mask]] = field(default_factory=dict)
-    """By `chain.asked`: what the node checks say, and where that and the goal allow the class to go."""
 
-    def codes(self, mover: Mover) -> tuple[chain.Codes, Mask]:
-        vm_class = mover.guest.vm_class
-        key = chain.asked(vm_class)
-        if key not in self._codes:
-            codes = chain.static(vm_class, self.fleet.classes)
-            self._codes[key] = codes, _without(codes <= chain.FITS, self.barred, self.fleet)
-        return self._codes[key]
+    def codes(self, mover: Mover) -> chain.Codes:
+        return chain.static(mover.guest.vm_class, self.fleet.classes)
 
     def allowed(self, mover: Mover) -> Mask:
         """bool[nodes]: where the VM may go as far as the goal and the node checks say."""
-        return _without(self.codes(mover)[1], mover.barred, self.fleet)
+        result: Mask = (self.codes(mover) <= chain.FITS) & self.open & ~self.fleet.among(mover.barred)
+        return result
 
     def keep(self, movers: Sequence[Mover]) -> Answers:
         """The targets they were given before, where those still fit and they did not fail there. In the order of then,
@@ -156,17 +150,16 @@ class _Site:
 
     def _offered(self, mover: Mover) -> bool:
         """Whether any node has all that it asks for at all."""
-        return bool((self.fleet.demand(mover.guest.vm_class) < IMPOSSIBLE).all())
+        return bool((self._demand(mover) < IMPOSSIBLE).all())
 
     def _row(self, mover: Mover, strict: bool) -> Mask:
-        codes, _ = self.codes(mover)
         row = self.allowed(mover)
-        return _without(row & (codes == chain.FITS), mover.shunned, self.fleet) if strict else row
+        return row & (self.codes(mover) == chain.FITS) & ~self.fleet.among(mover.shunned) if strict else row
 
     def _problem(self, movers: Sequence[Mover], masks: Sequence[Mask]) -> Problem:
         """Nodes that a VM may not go to are in its row already: the problem's `barred` is for others."""
         fleet = self.fleet
-        demand = np.array([fleet.demand(mover.guest.vm_class) for mover in movers], dtype=np.int64)
+        demand = np.array([self._demand(mover) for mover in movers], dtype=np.int64)
         rows: dict[bytes, int] = {}
         numbers = [rows.setdefault(mask.tobytes(), len(rows)) for mask in masks]
         first = {number: n for n, number in reversed(list(enumerate(numbers)))}
@@ -199,19 +192,15 @@ class _Site:
         """Whether the VM may go there now, all counted that were settled before."""
         guest, fleet = mover.guest, self.fleet
         return bool(
-            self.allowed(mover)[target]
-            and has_room(fleet.demand(guest.vm_class), fleet)[target]
-            and chain.moving(guest, fleet)[target]
-            and chain.roomy(guest, fleet)[target]
+            self.allowed(mover)[target] and chain.moving(guest, fleet)[target] and chain.roomy(guest, fleet)[target]
         )
 
     def _settle(self, mover: Mover, target: int, count: int) -> Placed:
         """It goes there, one of so many nodes that may take it."""
         guest, fleet = mover.guest, self.fleet
-        codes, _ = self.codes(mover)
         what = "the only node that may take it" if count == 1 else f"one of {count} nodes that may take it"
-        left = _left(fleet.demand(guest.vm_class), fleet, target)
-        doubt = chain.doubt(guest, fleet, target) if codes[target] < chain.FITS else ""
+        left = _left(self._demand(mover), fleet, target)
+        doubt = chain.doubt(guest, fleet, target) if self.codes(mover)[target] < chain.FITS else ""
         awaited = fleet.neighbours.awaited(guest.occupant, target)
         fleet.move(guest, target)
         after = tuple((uid, fleet.nodes[node].name) for uid, node in awaited)
@@ -223,12 +212,6 @@ def _lanes(limits: Limits | None) -> Limits:
     """Where nothing may start now, targets are chosen for when it may."""
     usable = limits is not None and min(limits.total, limits.per_source, limits.per_target) > 0
     return limits if limits is not None and usable else KUBEVIRTS_OWN
-
-
-def _without(mask: Mask, names: Iterable[str], fleet: Fleet) -> Mask:
-    rest = mask.copy()
-    rest[[fleet.position[name] for name in names if name in fleet.position]] = False
-    return rest
 
 
 def _left(demand: Amounts, fleet: Fleet, node: int) -> float:

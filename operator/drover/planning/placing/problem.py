@@ -27,19 +27,6 @@ class Relations(Protocol):
         """Take the last `move` back."""
 
 
-class Unrelated:
-    """Nobody minds who is where."""
-
-    def mask(self, vm: int) -> Mask | None:
-        return None
-
-    def move(self, vm: int, node: int) -> None:
-        pass
-
-    def undo(self) -> None:
-        pass
-
-
 KUBEVIRTS_OWN = Limits(5, 2, 2)
 """KubeVirt's defaults, and ours for targets, which it does not limit."""
 

@@ -68,14 +68,7 @@ class FleetRelations:
     def _go(self, vm: int, node: int | None) -> None:
         guest, before = self._guests[vm], self._targets.pop(vm, None)
         if before is not None:
-            self._fleet.attaching.stay(guest.handles, before)
-            self._fleet.ports.stay(guest.vm_class.ports, before)
-        if node is None:
-            self._fleet.neighbours.stay(guest.uid)
-            self._fleet.spreading.stay(guest.uid)
-            return
-        self._targets[vm] = node
-        self._fleet.neighbours.move(guest.uid, node)
-        self._fleet.spreading.move(guest.uid, node)
-        self._fleet.attaching.move(guest.handles, node)
-        self._fleet.ports.move(guest.vm_class.ports, node)
+            self._fleet.forget(guest, before)
+        if node is not None:
+            self._targets[vm] = node
+            self._fleet.expect(guest, node)

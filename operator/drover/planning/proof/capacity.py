@@ -1,7 +1,7 @@
 """The certificate and the reserve asked about a Fleet: the only place that knows both."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -43,21 +43,6 @@ class Spare:
     words: str = ""
 
 
-@dataclass(slots=True)
-class _Columns:
-    """Where each class may go, asked once for classes that the checks cannot tell apart."""
-
-    fleet: Fleet
-    open: Mask
-    known: dict[object, Mask] = field(default_factory=dict)
-
-    def of(self, vm_class: VMClass) -> Mask:
-        key = chain.asked(vm_class)
-        if key not in self.known:
-            self.known[key] = (chain.static(vm_class, self.fleet.classes) <= chain.FITS) & self.open
-        return self.known[key]
-
-
 def shortfall(movers: Sequence[Mover], fleet: Fleet, free: Amounts, barred: Iterable[str]) -> Shortfall | None:
     """What the movers lack if `free` int64[nodes, resources] is all there is, or None if that is not proven.
 
@@ -72,14 +57,14 @@ def _words(certificate: Certificate, fleet: Fleet) -> str:
 
 
 def _question(movers: Sequence[Mover], fleet: Fleet, free: Amounts, barred: frozenset[str]) -> Question:
-    columns = _Columns(fleet, ~_mask(barred, fleet))
+    open_nodes = ~fleet.among(barred)
     counts: dict[tuple[VMClass, frozenset[str]], int] = {}
     for mover in movers:
         key = mover.guest.vm_class, frozenset(mover.barred)
         counts[key] = counts.get(key, 0) + 1
     exact = len(counts) <= MOST_ROWS
     demand, offered = _demand([vm_class for vm_class, _ in counts], fleet)
-    rows = [columns.of(vm_class) & ~_mask(bars if exact else (), fleet) for vm_class, bars in counts]
+    rows = [_column(vm_class, fleet) & open_nodes & ~fleet.among(bars if exact else ()) for vm_class, bars in counts]
     allowed = np.array(rows, dtype=np.bool_).reshape(len(rows), len(fleet.nodes)) & offered[:, None]
     return Question(demand, np.array(list(counts.values())), allowed, free, fleet.resources, _names(fleet))
 
@@ -92,9 +77,9 @@ def _demand(classes: Sequence[VMClass], fleet: Fleet) -> tuple[Amounts, Mask]:
     return np.where(offered[:, None], demand, 0), offered
 
 
-def _mask(names: Iterable[str], fleet: Fleet) -> Mask:
-    result = np.zeros(len(fleet.nodes), dtype=np.bool_)
-    result[[fleet.position[name] for name in names if name in fleet.position]] = True
+def _column(vm_class: VMClass, fleet: Fleet) -> Mask:
+    """bool[nodes]: where the node checks let the class go."""
+    result: Mask = chain.static(vm_class, fleet.classes) <= chain.FITS
     return result
 
 
@@ -129,10 +114,11 @@ def spare(
 def _kept(
     reserve: Reserve, counts: Mapping[VMClass, Amounts], fleet: Fleet, free: Amounts, barred: Iterable[str]
 ) -> Spare:
-    columns = _Columns(fleet, ~_mask(barred, fleet))
+    open_nodes = ~fleet.among(barred)
     demand, offered = _demand(list(counts), fleet)
     shape = len(counts), len(fleet.nodes)
     on = np.array(list(counts.values()), dtype=np.int64).reshape(shape)
-    allowed = np.array([columns.of(vm_class) for vm_class in counts], dtype=np.bool_).reshape(shape)
+    rows = [_column(vm_class, fleet) & open_nodes for vm_class in counts]
+    allowed = np.array(rows, dtype=np.bool_).reshape(shape)
     found = keeps(reserve, Standing(demand, on, allowed & offered[:, None], free, fleet.resources, _names(fleet)))
     return Spare(found.kept, found.worst, _words(found.certificate, fleet) if found.certificate else "")

@@ -19,6 +19,7 @@ from drover.planning.site.hostports import HostPorts
 from drover.planning.site.neighbours import Neighbours
 from drover.planning.site.nodeclass import NodeClasses
 from drover.planning.site.spread import Spreading
+from drover.planning.site.topology import Mask
 
 Amounts = NDArray[np.int64]
 MOST = 1 << 60
@@ -48,6 +49,12 @@ class Fleet:
     def __post_init__(self) -> None:
         self.position = {node.name: n for n, node in enumerate(self.nodes)}
 
+    def among(self, names: Iterable[str]) -> Mask:
+        """bool[nodes]: which are named."""
+        result = np.zeros(len(self.nodes), dtype=np.bool_)
+        result[[self.position[name] for name in names if name in self.position]] = True
+        return result
+
     def vector(self, amounts: Mapping[str, int]) -> Amounts:
         """Amounts as a row over `resources`. A resource no node offers makes the row impossible to fit."""
         result = row(amounts, self.resources)
@@ -67,10 +74,21 @@ class Fleet:
     def move(self, guest: Guest, target: int) -> None:
         """From now on the VM is on its way to the target, and both hosts hold it."""
         self.take(target, self.demand(guest.vm_class))
+        self.expect(guest, target)
+
+    def expect(self, guest: Guest, target: int) -> None:
+        """From now on the VM counts on the target for whoever looks at others; its room is not taken."""
         self.spreading.move(guest.uid, target)
         self.neighbours.move(guest.uid, target)
         self.attaching.move(guest.handles, target)
         self.ports.move(guest.vm_class.ports, target)
+
+    def forget(self, guest: Guest, target: int) -> None:
+        """Take back that it was expected there."""
+        self.spreading.stay(guest.uid)
+        self.neighbours.stay(guest.uid)
+        self.attaching.stay(guest.handles, target)
+        self.ports.stay(guest.vm_class.ports, target)
 
     def copy(self) -> "Fleet":
         """The same fleet, to be filled independently."""

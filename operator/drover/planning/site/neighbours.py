@@ -124,11 +124,6 @@ class Neighbours:
         """From now on the VM is on its way to nowhere."""
         self._set(uid, None)
 
-    def target_of(self, uid: str) -> int | None:
-        """Where the VM is on its way to."""
-        n = self.population.number.get(uid)
-        return self._target.get(n) if n is not None else None
-
     def _set(self, uid: str, target: int | None) -> None:
         n = self.population.number.get(uid)
         if n is None or self._target.get(n) == target:

@@ -24,6 +24,8 @@ class NodeClasses:
     """The classes of the nodes by conditions, taints and some of their labels."""
 
     topology: Topology
+    answers: dict[object, NDArray[np.int8]] = field(default_factory=dict)
+    """What the node checks said, by what was asked: kept here because nodes of a fleet do not change."""
     _base: Ids | None = None
     _known: dict[tuple[frozenset[str], bool], Classes] = field(default_factory=dict)
 

@@ -4,9 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from drover.facts.selector import Requirement
-from drover.planning.demand.terms import ALONE, Bonds
-
-Labels = Mapping[str, str]
+from drover.planning.demand.terms import ALONE, Bonds, Labels
 
 
 @dataclass(frozen=True, slots=True)
