@@ -45,8 +45,9 @@ class Index:
 
     def source_pod(self, vmi: VMI) -> Pod | None:
         """The pod the guest runs in: the newest that is not terminal on the VMI's node (kubevirt CurrentVMIPod)."""
-        here = [pod for pod in self.pods_of(vmi) if pod.node == vmi.node]
-        return max(here, key=_age, default=None)
+        node = vmi.status.node_name
+        here = [pod for pod in self.launchers.get(vmi.metadata.uid, ()) if pod.spec.node_name == node]
+        return here[0] if len(here) == 1 else max(here, key=_age, default=None)
 
 
 def _age(pod: Pod) -> tuple[float, str]:

@@ -1,5 +1,8 @@
 """A Node, as far as placement and maintenance read it."""
 
+from collections.abc import Mapping
+from functools import cached_property
+
 import msgspec
 
 from drover.facts.quantity import Resources, resources
@@ -8,6 +11,11 @@ from drover.facts.wire import Condition, Metadata, Wire, find
 
 SCHEDULABLE_FOR_KUBEVIRT = "kubevirt.io/schedulable"
 BEFORE = "drover.dev/before"
+CPU_VENDOR = "cpu-vendor.node.kubevirt.io/"
+CPU_FEATURE = "cpu-feature.node.kubevirt.io/"
+MIGRATION_MODEL = "cpu-model-migration.node.kubevirt.io/"
+_HOST_MODEL = "host-model-cpu.node.kubevirt.io/"
+_HOST_FEATURES = "host-model-required-features.node.kubevirt.io/"
 PRESSURES = ("MemoryPressure", "DiskPressure", "PIDPressure")
 
 
@@ -31,7 +39,7 @@ class NodeStatus(Wire, frozen=True, kw_only=True):
     conditions: tuple[Condition, ...] = ()
 
 
-class Node(Wire, frozen=True, kw_only=True):
+class Node(Wire, frozen=True, kw_only=True, dict=True):
     metadata: NodeMetadata
     spec: NodeSpec = NodeSpec()
     status: NodeStatus = NodeStatus()
@@ -62,6 +70,20 @@ class Node(Wire, frozen=True, kw_only=True):
     def is_kubevirt_node(self) -> bool:
         """virt-handler has been here, whatever it says now."""
         return SCHEDULABLE_FOR_KUBEVIRT in self.labels
+
+    @cached_property
+    def cpu_vendor(self) -> Mapping[str, str]:
+        """The selector of nodes with a CPU of its vendor."""
+        return {key: "true" for key in self.labels if key.startswith(CPU_VENDOR)}
+
+    @cached_property
+    def host_model(self) -> Mapping[str, str]:
+        """The selector of nodes that can be its CPU for a guest that follows its host (kubevirt
+        nodeselectorrenderer.go)."""
+        labels = self.labels
+        models = (key.removeprefix(_HOST_MODEL) for key in labels if key.startswith(_HOST_MODEL))
+        features = (key.removeprefix(_HOST_FEATURES) for key in labels if key.startswith(_HOST_FEATURES))
+        return {MIGRATION_MODEL + name: "true" for name in models} | {CPU_FEATURE + name: "true" for name in features}
 
     def pressure(self) -> str | None:
         """The type of the first pressure condition that is not known to be false, if there is one."""

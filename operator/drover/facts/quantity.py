@@ -59,8 +59,9 @@ def resources(quantities: Mapping[str, str | int]) -> Resources:
 
 def total(parts: Iterable[Mapping[str, int]]) -> Resources:
     """The sum, resource by resource."""
-    result: Resources = {}
-    for part in parts:
+    rest = iter(parts)
+    result: Resources = dict(next(rest, {}))
+    for part in rest:
         for name, amount in part.items():
             result[name] = result.get(name, 0) + amount
     return result

@@ -49,6 +49,8 @@ def limited(spec: PodSpec) -> Resources:
 def reserved(spec: PodSpec, given: Given) -> Resources:
     """What a pod that runs holds: the most of what it asks for and what it was given."""
     known = {status.name: status for status in given.containers if status.resources is not None}
+    if not known and given.pod is None:
+        return asked(spec)
 
     def of(container: Container) -> Resources:
         wanted, status = _requests(container), known.get(container.name)
@@ -69,7 +71,9 @@ def _held(wanted: Resources, has: Mapping[str, str], granted: Mapping[str, str],
 
 
 def _own(spec: PodSpec) -> dict[str, str]:
-    requests = spec.resources.requests if spec.resources is not None else {}
+    if spec.resources is None:
+        return {}
+    requests = spec.resources.requests
     return {name: text for name, text in requests.items() if _is_pod_level(name)}
 
 
@@ -84,6 +88,8 @@ def _sum(
     own: Resources,
 ) -> Resources:
     """Over containers and sidecars by `of`, over init containers that end by `once`; without overhead."""
+    if not spec.init_containers:
+        return {**total(of(container) for container in spec.containers), **own}
     sidecars: Resources = {}
     peak: Resources = {}
     for container in spec.init_containers:
@@ -106,4 +112,5 @@ def _limits(container: Container) -> Resources:
 
 
 def _whole(spec: PodSpec, sum_of: Resources) -> Resources:
-    return total([sum_of, resources(spec.overhead), {"pods": 1}])
+    overhead = resources(spec.overhead) if spec.overhead else {}
+    return total([sum_of, overhead, {"pods": 1}])

@@ -1,12 +1,12 @@
 """Required affinity between pods: the column of a VM beside the scheduler's rules told pod by pod and node by node."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from drover.facts.node import Node
 from drover.planning.demand.terms import Term, bonds

@@ -1,9 +1,8 @@
 """Whatever the fleet: a placement overfills no node, breaks no check, and refuses only where there is no room."""
 
-from dataclasses import replace
-
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from drover.facts.kubevirt import VMI
 from drover.planning import reasons

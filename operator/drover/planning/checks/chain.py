@@ -70,10 +70,13 @@ def asked(vm_class: VMClass) -> object:
 
 def static(vm_class: VMClass, classes: NodeClasses) -> Codes:
     """int8[nodes]: what the node checks say. Not to be changed: whoever asks the same gets the same array."""
-    key = asked(vm_class)
-    if key not in classes.answers:
-        classes.answers[key] = np.array(_by_node_class(_first, vm_class, classes), dtype=np.int8)
-    return classes.answers[key]
+    known = classes.answers
+    if vm_class not in known:
+        key = asked(vm_class)
+        if key not in known:
+            known[key] = np.array(_by_node_class(_first, vm_class, classes), dtype=np.int8)
+        known[vm_class] = known[key]
+    return known[vm_class]
 
 
 def moving(guest: Guest, fleet: Fleet) -> Mask:

@@ -1,14 +1,13 @@
 """A VM that asks for a node: what it asks, and who it is among the others."""
 
-from dataclasses import dataclass
+import msgspec
 
 from drover.planning.demand.vmclass import VMClass
 from drover.planning.demand.volumes import Handle
 from drover.planning.site.population import Occupant
 
 
-@dataclass(frozen=True, slots=True)
-class Guest:
+class Guest(msgspec.Struct, frozen=True):
     """A VM as the checks see it: `handles` are the CSI volumes a target has to attach for it."""
 
     occupant: Occupant

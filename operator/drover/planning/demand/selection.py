@@ -7,16 +7,11 @@ itself a migration's target carries that migration's addedNodeSelector, which is
 from collections.abc import Mapping
 
 from drover.facts.kubevirt import HOSTNAME, VMI
-from drover.facts.node import Node
+from drover.facts.node import CPU_VENDOR, MIGRATION_MODEL, Node
 from drover.facts.pod import Pod
 from drover.facts.podspec import Affinity
 from drover.facts.selector import NodeSelectorTerm, Requirement, Toleration
 
-_MIGRATION_MODEL = "cpu-model-migration.node.kubevirt.io/"
-_HOST_MODEL = "host-model-cpu.node.kubevirt.io/"
-_HOST_FEATURES = "host-model-required-features.node.kubevirt.io/"
-_CPU_FEATURE = "cpu-feature.node.kubevirt.io/"
-_CPU_VENDOR = "cpu-vendor.node.kubevirt.io/"
 _MACHINE = "machine-type.node.kubevirt.io/"
 _ARCH = "kubernetes.io/arch"
 
@@ -67,14 +62,10 @@ def _machine_type(vmi: VMI, selector: Selector) -> Selector:
 def _cpu(vmi: VMI, selector: Mapping[str, str], source: Node) -> Selector:
     """A host-model guest keeps the model and features of the node it first ran on, and every guest its CPU vendor."""
     added: Selector = {}
-    if vmi.host_model and not any(key.startswith(_MIGRATION_MODEL) for key in selector):
-        for key in source.labels:
-            if key.startswith(_HOST_MODEL):
-                added[_MIGRATION_MODEL + key.removeprefix(_HOST_MODEL)] = "true"
-            elif key.startswith(_HOST_FEATURES):
-                added[_CPU_FEATURE + key.removeprefix(_HOST_FEATURES)] = "true"
-    if not any(key.startswith(_CPU_VENDOR) for key in selector):
-        added |= {key: "true" for key in source.labels if key.startswith(_CPU_VENDOR)}
+    if vmi.host_model and not any(key.startswith(MIGRATION_MODEL) for key in selector):
+        added |= source.host_model
+    if not any(key.startswith(CPU_VENDOR) for key in selector):
+        added |= source.cpu_vendor
     return added
 
 

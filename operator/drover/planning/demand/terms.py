@@ -5,7 +5,8 @@ plugins/interpodaffinity.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from drover.facts.kubevirt import HOSTNAME
 from drover.facts.namespace import Namespace
@@ -17,8 +18,7 @@ from drover.facts.wire import Key
 Labels = Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Term:
+class Term(msgspec.Struct, frozen=True, cache_hash=True):
     """Pods in these namespaces (None: in all) that satisfy every requirement; together or apart by a node label.
 
     `none` is the selector that matches nothing: what an absent label selector means.
@@ -36,8 +36,7 @@ class Term:
         return all(requirement.matches(labels) for requirement in self.selector)
 
 
-@dataclass(frozen=True, slots=True)
-class Bonds:
+class Bonds(msgspec.Struct, frozen=True):
     """What a pod requires of other pods: to have them near, and not to have them near."""
 
     near: tuple[Term, ...] = ()

@@ -6,7 +6,8 @@ target is applied in `planning.demand.selection` and here.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from drover.facts.kubevirt import VMI
 from drover.facts.node import Node
@@ -25,8 +26,7 @@ requests end in OOM kills."""
 DEFAULT_SCHEDULER = "default-scheduler"
 
 
-@dataclass(frozen=True, slots=True)
-class Spread:
+class Spread(msgspec.Struct, frozen=True, cache_hash=True):
     """A topology spread constraint that forbids, for pods of one namespace; `matches_itself`: the VM's pod counts."""
 
     namespace: str
@@ -45,8 +45,7 @@ class Spread:
         return all(requirement.matches(labels) for requirement in self.selector)
 
 
-@dataclass(frozen=True, slots=True)
-class VMClass:
+class VMClass(msgspec.Struct, frozen=True, cache_hash=True):
     """The demands, hashable so that equal VMs fall together.
 
     `requests` in the units of `facts.quantity`, sorted by name, GUEST_MEMORY among them. `former` are labels that its
@@ -151,13 +150,16 @@ def target_demand(vmi: VMI, pod: Pod) -> Resources:
 
 
 def _pages(requests: Mapping[str, int]) -> int:
-    return sum(amount for name, amount in requests.items() if name.startswith("hugepages-"))
+    return sum([amount for name, amount in requests.items() if name.startswith("hugepages-")])
 
 
 def _with_guest(vmi: VMI | None, pod: Pod, requests: Mapping[str, int]) -> Resources:
     """A guest on huge pages is no ordinary memory: the kubelet takes those pages off what it offers as memory."""
-    guest = max(0, vmi.guest_memory() - _pages(requests)) + _overhead(vmi, pod) if vmi is not None else 0
-    return {**requests, GUEST_MEMORY: max(guest, requests.get("memory", 0))}
+    asked_memory = requests.get("memory", 0)
+    if vmi is None:
+        return {**requests, GUEST_MEMORY: asked_memory}
+    guest = max(0, vmi.guest_memory() - _pages(requests)) + _overhead(vmi, pod)
+    return {**requests, GUEST_MEMORY: max(guest, asked_memory)}
 
 
 def _overhead(vmi: VMI, pod: Pod) -> int:

@@ -5,7 +5,8 @@ spec, hotplugged ones included, and those of its running pod.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from drover.facts.kubevirt import VMI
 from drover.facts.node import Node
@@ -27,8 +28,7 @@ _DELIMITER = "__"
 """Between the zones of a volume that is in several (cloud-provider volume/constants.go)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Volumes:
+class Volumes(msgspec.Struct, frozen=True, cache_hash=True):
     """What volumes ask of a node: for each of them with node affinity its terms, one of which must match; and labels
     with the values that will do. `unusable` says why no node will do at all, in words that follow "the node"."""
 

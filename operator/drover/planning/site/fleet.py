@@ -44,7 +44,7 @@ class Fleet:
     ports: HostPorts
     classes: NodeClasses
     position: Mapping[str, int] = field(init=False)
-    _demands: dict[tuple[tuple[str, int], ...], Amounts] = field(default_factory=dict)
+    _demands: dict[VMClass, Amounts] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.position = {node.name: n for n, node in enumerate(self.nodes)}
@@ -63,10 +63,9 @@ class Fleet:
 
     def demand(self, vm_class: VMClass) -> Amounts:
         """What VMs of the class ask for, as a row over `resources`."""
-        requests = vm_class.requests
-        if requests not in self._demands:
-            self._demands[requests] = self.vector(dict(requests))
-        return self._demands[requests]
+        if vm_class not in self._demands:
+            self._demands[vm_class] = self.vector(dict(vm_class.requests))
+        return self._demands[vm_class]
 
     def take(self, node: int, amounts: Amounts) -> None:
         self.free[node] -= amounts

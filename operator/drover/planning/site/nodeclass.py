@@ -25,7 +25,7 @@ class NodeClasses:
 
     topology: Topology
     answers: dict[object, NDArray[np.int8]] = field(default_factory=dict)
-    """What the node checks said, by what was asked: kept here because nodes of a fleet do not change."""
+    """What the node checks said, by class and by what of it they look at: nodes of a fleet do not change."""
     _base: Ids | None = None
     _known: dict[tuple[frozenset[str], bool], Classes] = field(default_factory=dict)
 

@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+
 from drover.facts.selector import Requirement
 from drover.planning.demand.terms import ALONE, Bonds, Labels
 
 
-@dataclass(frozen=True, slots=True)
-class Occupant:
+class Occupant(msgspec.Struct, frozen=True):
     """A VM by the pod its guest runs in, or another pod. Nodes are positions in the fleet.
 
     `pods` is the node with the pod. `home` is where it will be in the end, for a VM that moves another one, which may

@@ -1,13 +1,14 @@
 """From a Snapshot to the Fleet: what is on every node, or on its way there."""
 
 from collections.abc import Callable, Container, Iterable, Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from drover.facts.index import Index
 from drover.facts.kubevirt import VMI, VMIM
 from drover.facts.node import Node
 from drover.facts.pod import HostPort, Pod
-from drover.facts.quantity import Resources, total
+from drover.facts.quantity import Resources
 from drover.facts.snapshot import Snapshot
 from drover.facts.wire import key_of
 from drover.planning.demand import selection
@@ -16,7 +17,7 @@ from drover.planning.demand.terms import bonds
 from drover.planning.demand.vmclass import GUEST_MEMORY, VMClass, classify, demand, target_demand
 from drover.planning.demand.volumes import Handle, claims, handles, volumes
 from drover.planning.site.attaching import Attached, Attaching
-from drover.planning.site.fleet import Fleet, row, table
+from drover.planning.site.fleet import Amounts, Fleet, table
 from drover.planning.site.hostports import HostPorts
 from drover.planning.site.neighbours import Neighbours
 from drover.planning.site.nodeclass import NodeClasses
@@ -73,9 +74,8 @@ def _fleet(
         HostPorts(len(nodes), lambda: _ports(snapshot, position)),
         classes,
     )
-    for name, amounts in _used(snapshot, index, asked).items():
-        if name in position:
-            fleet.take(position[name], row(amounts, names))
+    here = {name: n for name, n in position.items() if name in asked}
+    fleet.free -= _used(snapshot, index, here, names)
     return fleet
 
 
@@ -98,16 +98,24 @@ def _capacity(node: Node) -> Resources:
     return {**amounts, GUEST_MEMORY: amounts.get("memory", 0)}
 
 
-def _used(snapshot: Snapshot, index: Index, wanted: Container[str]) -> dict[str, Resources]:
-    """What is taken on each of the wanted nodes, in one pass over pods and migrations."""
-    parts: dict[str, list[Resources]] = {}
+def _used(snapshot: Snapshot, index: Index, wanted: Positions, names: tuple[str, ...]) -> Amounts:
+    """int64[nodes, names]: what is taken on the wanted nodes, in one pass over pods and migrations."""
+    sums = [dict.fromkeys(names, 0) for _ in snapshot.nodes]
     for pod in snapshot.pods.values():
-        if pod.node in wanted and not pod.terminal:
-            parts.setdefault(pod.node, []).append(demand(index.vmis_by_uid.get(pod.vmi_uid), pod))
+        n = wanted.get(pod.spec.node_name)
+        if n is not None and not pod.terminal:
+            _add(sums[n], demand(index.vmis_by_uid.get(pod.vmi_uid), pod))
     for node, vmi, pod in inbound(snapshot, index):
         if node in wanted:
-            parts.setdefault(node, []).append(target_demand(vmi, pod))
-    return {node: total(each) for node, each in parts.items()}
+            _add(sums[wanted[node]], target_demand(vmi, pod))
+    return table(sums, names)
+
+
+def _add(sums: Resources, amounts: Resources) -> None:
+    """What no node offers is nobody's loss."""
+    for name, amount in amounts.items():
+        if name in sums:
+            sums[name] += amount
 
 
 def inbound(snapshot: Snapshot, index: Index) -> Iterable[tuple[str, VMI, Pod]]:
