@@ -20,6 +20,12 @@ def has_room(demand: Amounts, fleet: Fleet) -> Mask:
     return result
 
 
+def fits(demand: Amounts, fleet: Fleet, node: int) -> bool:
+    """Whether all that is asked for is free on this node."""
+    asked = demand > 0
+    return bool((fleet.free[node][asked] >= demand[asked]).all())
+
+
 def shortages(demand: Amounts, fleet: Fleet) -> list[Reason | None]:
     """What is short on each node and by how much, the worst first; None where nothing is."""
     if not fleet.nodes or (demand == IMPOSSIBLE).any():

@@ -4,15 +4,15 @@ A VM keeps its target so that plans do not flutter. Where nobody can judge a nod
 goes only if there is nothing else.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from drover.planning.checks import chain
-from drover.planning.checks.room import has_room
+from drover.planning.checks.room import fits
 from drover.planning.demand.guest import Guest
-from drover.planning.demand.vmclass import GUEST_MEMORY
+from drover.planning.demand.vmclass import GUEST_MEMORY, VMClass
 from drover.planning.placing import portfolio
 from drover.planning.placing.ground import NOWHERE
 from drover.planning.placing.problem import KUBEVIRTS_OWN, Problem
@@ -82,13 +82,31 @@ class _Site:
     fleet: Fleet
     open: Mask
     limits: Limits | None
+    _rows: dict[tuple[VMClass, bool], Mask] = field(default_factory=dict)
 
     def codes(self, mover: Mover) -> chain.Codes:
         return chain.static(mover.guest.vm_class, self.fleet.classes)
 
-    def allowed(self, mover: Mover) -> Mask:
-        """bool[nodes]: where the VM may go as far as the goal and the node checks say."""
-        result: Mask = (self.codes(mover) <= chain.FITS) & self.open & ~self.fleet.among(mover.barred)
+    def allowed(self, mover: Mover, *, strict: bool = False) -> Mask:
+        """bool[nodes]: where the VM may go as far as the goal and the node checks say; `strict`: as long as anything
+        else is left. Not to be changed: VMs of a class share it."""
+        row = self._without(self._row(mover, strict), mover.barred)
+        return self._without(row, mover.shunned) if strict else row
+
+    def _row(self, mover: Mover, strict: bool) -> Mask:
+        key = mover.guest.vm_class, strict
+        if key not in self._rows:
+            codes = self.codes(mover)
+            self._rows[key] = self.open & ((codes == chain.FITS) if strict else (codes <= chain.FITS))
+        return self._rows[key]
+
+    def _without(self, row: Mask, names: Iterable[str]) -> Mask:
+        position = self.fleet.position
+        closed = [n for n in (position.get(name) for name in names) if n is not None and row[n]]
+        if not closed:
+            return row
+        result = row.copy()
+        result[closed] = False
         return result
 
     def keep(self, movers: Sequence[Mover]) -> Answers:
@@ -110,14 +128,16 @@ class _Site:
 
     def spread_out(self, movers: Sequence[Mover], *, strict: bool) -> Answers:
         """Targets for as many as possible. `strict`: none that nobody can judge, and none on which the VM failed."""
-        rows = [self._row(mover, strict) for mover in movers]
+        rows = [self.allowed(mover, strict=strict) for mover in movers]
         able = [n for n, row in enumerate(rows) if row.any() and self._offered(movers[n])]
         if not able:
             return {}
         asking = [movers[n] for n in able]
         relations = FleetRelations([mover.guest for mover in asking], self.fleet)
-        found = portfolio.place(self._problem(asking, [rows[n] for n in able]), relations.fresh)
-        return self._settled(found.targets, asking, relations.fresh(), [int(rows[n].sum()) for n in able])
+        problem = self._problem(asking, [rows[n] for n in able])
+        found = portfolio.place(problem, relations.fresh)
+        counts = problem.allowed.sum(axis=1)[problem.row].tolist()
+        return self._settled(found.targets, asking, relations.fresh(), counts)
 
     def _settled(
         self, targets: Mapping[int, int], movers: Sequence[Mover], relations: FleetRelations, counts: Sequence[int]
@@ -128,7 +148,7 @@ class _Site:
         early = {vm for vm, target in targets.items() if relations.allows(vm, target)}
         for vm, target in targets.items():
             mover = movers[vm]
-            if not relations.allows(vm, target) or not has_room(self._demand(mover), self.fleet)[target]:
+            if not relations.allows(vm, target) or not fits(self._demand(mover), self.fleet, target):
                 continue
             ahead = () if vm in early else self._counted_by(mover, answers, movers)
             placed = self._settle(mover, target, counts[vm])
@@ -152,23 +172,17 @@ class _Site:
         """Whether any node has all that it asks for at all."""
         return bool((self._demand(mover) < IMPOSSIBLE).all())
 
-    def _row(self, mover: Mover, strict: bool) -> Mask:
-        row = self.allowed(mover)
-        return row & (self.codes(mover) == chain.FITS) & ~self.fleet.among(mover.shunned) if strict else row
-
     def _problem(self, movers: Sequence[Mover], masks: Sequence[Mask]) -> Problem:
         """Nodes that a VM may not go to are in its row already: the problem's `barred` is for others."""
         fleet = self.fleet
         demand = np.array([self._demand(mover) for mover in movers], dtype=np.int64)
-        rows: dict[bytes, int] = {}
-        numbers = [rows.setdefault(mask.tobytes(), len(rows)) for mask in masks]
-        first = {number: n for n, number in reversed(list(enumerate(numbers)))}
+        numbers, examples = _numbered(masks)
         memory = fleet.resources.index(GUEST_MEMORY)
         return Problem(
             demand=demand,
             free=fleet.free,
             whole=fleet.allocatable,
-            allowed=np.array([masks[first[number]] for number in range(len(rows))], dtype=np.bool_),
+            allowed=np.array(examples, dtype=np.bool_),
             row=np.array(numbers, dtype=np.int64),
             at=np.array([self._source(mover) for mover in movers], dtype=np.int64),
             work=demand[:, memory].astype(np.float64),
@@ -206,6 +220,15 @@ class _Site:
         after = tuple((uid, fleet.nodes[node].name) for uid, node in awaited)
         why = f"{what}; {left:.0%} of its scarcest resource stays free"
         return Placed(fleet.nodes[target].name, why, doubt, after)
+
+
+def _numbered(masks: Sequence[Mask]) -> tuple[list[int], list[Mask]]:
+    """Equal masks with the same number, and one of each. Most are the same object, so that few are compared."""
+    rows: dict[bytes, int] = {}
+    objects = {id(mask): mask for mask in masks}
+    number = {key: rows.setdefault(mask.tobytes(), len(rows)) for key, mask in objects.items()}
+    examples = {number[key]: mask for key, mask in objects.items()}
+    return [number[id(mask)] for mask in masks], [examples[n] for n in range(len(rows))]
 
 
 def _lanes(limits: Limits | None) -> Limits:

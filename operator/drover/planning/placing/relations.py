@@ -58,7 +58,7 @@ class FleetRelations:
         """The checks that can ever matter to the VM: who requires what of whom does not change."""
         fleet = self._fleet
         asked = (
-            (bool(fleet.neighbours.keys(guest.occupant)), NEIGHBOURS),
+            (fleet.neighbours.matters(guest.occupant), NEIGHBOURS),
             (bool(guest.vm_class.spread), SPREAD),
             (fleet.attaching.limited(guest.handles), LIMIT),
             (bool(guest.vm_class.ports), PORTS),

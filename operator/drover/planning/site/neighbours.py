@@ -111,6 +111,10 @@ class Neighbours:
         """The same, to go on independently."""
         return Neighbours(self.topology, self.population, dict(self._target))
 
+    def matters(self, vm: Occupant) -> bool:
+        """Whether it, or anybody for its sake, requires anything of others."""
+        return bool(vm.bonds.near or vm.bonds.apart or self._repelled_by(vm))
+
     def keys(self, vm: Occupant) -> tuple[str, ...]:
         """The node labels by which it, or others for its sake, are kept near or apart."""
         repelling = (term for term, _ in self._repelled_by(vm))
