@@ -15,6 +15,7 @@ from drover.api.shared import (
     Finding,
     Intent,
     Limits,
+    MakeRoom,
     Mode,
     Model,
     ObjectMeta,
@@ -35,6 +36,8 @@ class MaintenanceVMs(Model):
     """How many migrations at once."""
     order: Order = "Fastest"
     """Which VM starts when several could."""
+    make_room: MakeRoom = "Suggest"
+    """Whether VMs on other nodes may be moved first where there is no room otherwise."""
     targets: Targets | None = None
     """Where the VMs may go."""
     failure_policy: FailurePolicy | None = None

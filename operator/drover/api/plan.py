@@ -14,6 +14,7 @@ from drover.api.shared import (
     Finding,
     Intent,
     Limits,
+    MakeRoom,
     Mode,
     Model,
     NodeSet,
@@ -79,6 +80,9 @@ class PlanSpec(Model):
     order: Order = "Fastest"
     """Which VM starts when several could; one that was tried less often always goes first. Fastest: so that all is done
     soonest. Priority: the highest priority of their pods first. SmallestFirst: the least memory first."""
+    make_room: MakeRoom = "Suggest"
+    """What becomes of a VM that fits only if VMs which are not the plan's move first. Suggest: it is blocked, and the
+    suggestion says which would have to go where. Move: the plan moves them, as few as it can."""
     non_migratable: NonMigratable = "Block"
     """Block: a VM that cannot migrate blocks the plan until that changes. Leave: it is reported and left behind."""
     failure_policy: FailurePolicy | None = None

@@ -79,6 +79,7 @@ class FindingReason(StrEnum):
     NO_ROOM = "NoRoom"
     CAPACITY_SHORT = "CapacityShort"
     TARGET_UNCERTAIN = "TargetUncertain"
+    MAKES_ROOM = "MakesRoom"
     RETRIES_SPENT = "RetriesSpent"
     VERIFICATION_FAILED = "VerificationFailed"
     KUBEVIRT_UNAVAILABLE = "KubeVirtUnavailable"

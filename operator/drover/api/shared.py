@@ -34,6 +34,7 @@ MOST_RETRIES = 8
 Mode = Literal["Execute", "DryRun"]
 Intent = Literal["Active", "Withdrawn"]
 Order = Literal["Fastest", "Priority", "SmallestFirst"]
+MakeRoom = Literal["Suggest", "Move"]
 Severity = Literal["Blocker", "Warning", "Info"]
 Step = Literal["Queued", "PreparingTarget", "PreCopy", "Switchover", "Verifying", "Done", "Failed", "Blocked"]
 

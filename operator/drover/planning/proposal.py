@@ -18,6 +18,7 @@ from drover.planning.demand.vmclass import VMClass
 from drover.planning.placing import placement
 from drover.planning.proof.capacity import Shortfall, Spare, shortfall, spare
 from drover.planning.proof.reserve import Reserve
+from drover.planning.relief import Asking, relieve
 from drover.planning.site import survey
 from drover.planning.site.fleet import Fleet
 from drover.planning.site.nodeclass import NodeClasses
@@ -38,6 +39,8 @@ class Goal:
     shunned: Mapping[str, frozenset[str]] = field(default_factory=dict)
     limits: Limits | None = None
     """How many may move at once; None while nobody knows."""
+    tried: frozenset[str] = frozenset()
+    """VMs by UID that this run has moved or failed to: none of them is asked to make room."""
 
     @property
     def tentative(self) -> bool:
@@ -50,7 +53,7 @@ class Assignment:
     """A VM (by VMI UID), the node it is on, the node it is to go to, and why that one.
 
     `doubt`: what nobody can judge of the target. `after`: the VMs (by UID) that have to have arrived first, each with
-    the node where.
+    the node where. `extra`: the goal does not want it moved, it makes room.
     """
 
     vm: str
@@ -59,6 +62,7 @@ class Assignment:
     why: str
     doubt: str = ""
     after: tuple[tuple[str, str], ...] = ()
+    extra: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +114,10 @@ def propose(
     scene = timetable.Scene(snapshot, relations, timetable.pace(snapshot, relations))
     result: dict[str, Proposal] = {}
     moved: dict[str, str] = {}
+    wanted = frozenset(vmi.uid for goal in goals for vmi in goal.vmis)
     for goal in sorted(goals, key=lambda goal: goal.tentative):
         ground = shared.copy() if goal.tentative else shared
-        found = _one(goal, snapshot, relations, ground, before.get(goal.plan.uid))
+        found = _one(goal, snapshot, relations, ground, before.get(goal.plan.uid), wanted | moved.keys())
         times = timetable.arrange(found.assignments.values(), goal.plan.spec.order, goal.limits, scene)
         after = moved | {uid: each.target for uid, each in found.assignments.items()}
         moved = moved if goal.tentative else after
@@ -122,7 +127,9 @@ def propose(
     return result
 
 
-def _one(goal: Goal, snapshot: Snapshot, relations: Index, ground: Fleet, before: Proposal | None) -> Proposal:
+def _one(
+    goal: Goal, snapshot: Snapshot, relations: Index, ground: Fleet, before: Proposal | None, claimed: frozenset[str]
+) -> Proposal:
     barred = barred_for(goal.plan, goal.sources, snapshot, ground.taken)
     kept = {uid: a.target for uid, a in before.assignments.items()} if before is not None else {}
     ranks = {uid: rank for rank, uid in enumerate(kept)}
@@ -139,19 +146,29 @@ def _one(goal: Goal, snapshot: Snapshot, relations: Index, ground: Fleet, before
         shunned = goal.shunned.get(vmi.uid, frozenset())
         barred_here = bars(vmi, relations, avoid)
         movers.append(placement.Mover(guest, barred_here, kept.get(vmi.uid, ""), shunned, ranks.get(vmi.uid, 0)))
-    sources = {vmi.uid: vmi.node for vmi in goal.vmis}
     assignments: dict[str, Assignment] = {}
     classes = {mover.uid: mover.guest.vm_class for mover in movers}
     free = ground.free.copy()
-    for uid, answer in placement.place(movers, ground, barred, goal.limits).items():
+    answers = placement.place(movers, ground, barred, goal.limits)
+    asked = (
+        frozenset(uid for uid, each in before.assignments.items() if each.extra) if before is not None else frozenset()
+    )
+    asking = Asking(movers, ground, barred, goal.limits, claimed | goal.tried, goal.avoid, asked, snapshot, relations)
+    more = relieve(answers, asking, may_move=goal.plan.spec.make_room == "Move")
+    for uid, answer in {**answers, **more.placed, **more.extra}.items():
         if isinstance(answer, placement.Placed):
-            assignments[uid] = Assignment(uid, sources[uid], answer.target, answer.why, answer.doubt, answer.after)
+            assignments[uid] = _assignment(relations.vmis_by_uid[uid], answer, uid in more.extra)
         else:
-            refused[uid] = _refused(uid, answer, classes[uid])
+            found = _refused(uid, answer, classes[uid])
+            refused[uid] = replace(found, suggestion=more.suggestions.get(uid, found.suggestion))
     short = any(each.eligible for uid, each in refused.items() if uid in classes)
     lacking = shortfall(movers, ground, free, barred) if short else None
     mark = nodes_mark(snapshot)
     return Proposal(_hash(goal, barred, snapshot), assignments, refused, mark, shortfall=lacking)
+
+
+def _assignment(vmi: VMI, placed: placement.Placed, extra: bool) -> Assignment:
+    return Assignment(vmi.uid, vmi.node, placed.target, placed.why, placed.doubt, placed.after, extra)
 
 
 def _refused(uid: str, answer: placement.Unplaced, vm_class: VMClass) -> Refused:
@@ -191,7 +208,9 @@ def barred_for(
 def _hash(goal: Goal, barred: Mapping[str, str], snapshot: Snapshot) -> str:
     spec = goal.plan.spec
     allowed = sorted(n.name for n in snapshot.nodes.values() if barred.get(n.name) != reasons.EXCLUDED)
-    goal_parts = spec.model_dump(mode="json", include={"evacuate", "virtual_machines", "targets", "non_migratable"})
+    goal_parts = spec.model_dump(
+        mode="json", include={"evacuate", "virtual_machines", "targets", "make_room", "non_migratable"}
+    )
     text = json.dumps([goal_parts, sorted(vmi.uid for vmi in goal.vmis), allowed], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

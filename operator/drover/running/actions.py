@@ -29,7 +29,7 @@ class ObjectRef:
 
 @dataclass(frozen=True, slots=True)
 class StartMigration:
-    """Create the VMIM `name` for a VM, pinned to `target` by its hostname label."""
+    """Create the VMIM `name` for a VM, pinned to `target` by its hostname label; `extra`: only to make room."""
 
     plan: ObjectRef
     run: str
@@ -40,6 +40,7 @@ class StartMigration:
     attempt: int
     name: str
     why: str
+    extra: bool = False
 
     @property
     def key(self) -> str:

@@ -65,9 +65,11 @@ def _plan_refuses(action: StartMigration, seen: View) -> str | None:
     if run_id(plan) != action.run or seen.run is None or seen.finished:
         return "the run is over"
     case = next((case for case in seen.cases if case.uid == action.vmi.uid), None)
-    if case is None or not case.to_move:
+    if action.extra and plan.spec.make_room != "Move":
+        return "the plan may not move other VMs"
+    if not action.extra and (case is None or not case.to_move):
         return "the VM has nothing to leave"
-    return None if case.attempts < action.attempt else "this attempt was made already"
+    return None if case is None or case.attempts < action.attempt else "this attempt was made already"
 
 
 def _vmi_refuses(action: StartMigration, vmi: VMI, relations: Index) -> str | None:

@@ -73,6 +73,7 @@ def _start(c: Candidate) -> StartMigration:
         attempt=attempt,
         name=migration_name(c.view.plan.uid, c.view.run_id, c.vmi, attempt),
         why=planned.why,
+        extra=planned.extra,
     )
 
 

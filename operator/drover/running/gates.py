@@ -131,7 +131,7 @@ def _held(c: Candidate) -> Waiting | None:
 
 def _awaits_cordon(c: Candidate) -> Waiting | None:
     evacuate, node = c.view.plan.spec.evacuate, c.round.snapshot.node(c.vmi.node)
-    if evacuate is None or evacuate.cordon == "Ignore" or node is None or node.cordoned:
+    if evacuate is None or evacuate.cordon == "Ignore" or node is None or node.cordoned or c.case.extra:
         return None
     if evacuate.cordon == "Apply":
         return wait(WaitReason.AWAITING_CORDON, f"{node.name} is about to be cordoned")

@@ -99,6 +99,18 @@ def uncertain_finding(moves: Iterable[Move], proposal: Proposal | None) -> Findi
     return finding("Warning", FindingReason.TARGET_UNCERTAIN, message, fix, tuple(doubts))
 
 
+def room_finding(moves: Iterable[Move], proposal: Proposal | None) -> Finding | None:
+    """That VMs which are not the plan's are moved first, so that its own fit."""
+    planned = proposal.assignments if proposal is not None else {}
+    extra = [move for move in moves if move.step == "Queued" and move.uid in planned and planned[move.uid].extra]
+    if not extra:
+        return None
+    first, *rest = (f"{move.key} goes from {move.source} to {move.target} and {move.why}" for move in extra)
+    message = first + (f" (and {len(rest)} more)" if rest else "")
+    fix = "nothing has to be done; makeRoom: Suggest keeps the plan from it"
+    return finding("Info", FindingReason.MAKES_ROOM, message, fix, tuple(move.key for move in extra))
+
+
 def _group(reason: FindingReason, members: Sequence[Move], view: View) -> Finding:
     first = members[0]
     assert first.waiting is not None

@@ -77,6 +77,7 @@ def render(facts: Facts, now: datetime) -> PlanStatus:
     planned = (
         progress.capacity_finding(facts.moves, facts.proposal),
         progress.uncertain_finding(facts.moves, facts.proposal),
+        progress.room_finding(facts.moves, facts.proposal),
     )
     said = [each for each in planned if each is not None]
     found = [*facts.findings, *progress.blocked_findings(facts.moves, view), *said]

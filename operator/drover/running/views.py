@@ -12,6 +12,7 @@ from drover.facts.kubevirt import RUN, VMI, VMIM
 from drover.facts.snapshot import Snapshot
 from drover.facts.wire import key_of
 from drover.planning.candidates import Nodes, on_nodes, resolve_nodes, select
+from drover.planning.proposal import Assignment, Proposal
 from drover.running import ledger
 from drover.running.actions import ObjectRef
 from drover.running.ledger import Ledger
@@ -24,7 +25,8 @@ MOVED = frozenset({Outcome.SUCCEEDED, Outcome.DONE, Outcome.VERIFICATION_FAILED}
 @dataclass(frozen=True, slots=True)
 class Case:
     """One VM of a plan: the VMI as it is now (None when it is gone), whether its guest still has to leave (`to_move`)
-    or only a pod of it (`lingers`), our last migration of it in this run, and its record."""
+    or only a pod of it (`lingers`), our last migration of it in this run, its record, and whether it is moved only to
+    make room for others (`extra`)."""
 
     uid: str
     namespace: str
@@ -34,6 +36,7 @@ class Case:
     lingers: bool
     vmim: VMIM | None
     record: Record | None
+    extra: bool = False
 
     @property
     def key(self) -> str:
@@ -139,6 +142,31 @@ def view(plan: MigrationPlan, snapshot: Snapshot, index: Index) -> View:
     cases = _cases(now, own.get(wanted, ()), snapshot, index)
     lingering = _lingering(now, cases, index)
     return replace(now, cases=cases, lingering=lingering, earlier=_earlier(now, books, own, snapshot, index))
+
+
+def with_extra(view: View, proposal: Proposal | None, index: Index) -> View:
+    """The view with the VMs that are to make room, as long as they are where the proposal found them."""
+    if proposal is None or view.plan.spec.make_room != "Move":
+        return view
+    cases = {case.uid: case for case in view.cases}
+    for each in _awaited(proposal, {case.uid for case in view.cases if case.to_move}):
+        vmi = index.vmis_by_uid.get(each.vm)
+        if vmi is not None and not vmi.final and vmi.node == each.source:
+            case = cases.get(each.vm) or _case(each.vm, view.ledger, None, index)
+            cases[each.vm] = replace(case, to_move=not case.in_flight, extra=True)
+    return replace(view, cases=tuple(sorted(cases.values(), key=lambda case: (case.key, case.uid))))
+
+
+def _awaited(proposal: Proposal, leaving: Iterable[str]) -> list[Assignment]:
+    """The extra moves that somebody who has to leave waits for, or an extra move of that kind."""
+    planned, found = proposal.assignments, dict[str, Assignment]()
+    rest = [planned[uid] for uid in leaving if uid in planned and not planned[uid].extra]
+    while rest:
+        awaited = (planned[uid] for uid, _ in rest.pop().after if uid in planned)
+        new = {each.vm: each for each in awaited if each.extra and each.vm not in found}
+        found |= new
+        rest += new.values()
+    return list(found.values())
 
 
 def _illegible(plan: MigrationPlan, snapshot: Snapshot) -> tuple[str, ...]:

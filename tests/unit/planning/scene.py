@@ -51,6 +51,11 @@ class Scene:
     def vm_class(self, vmi: VMIBuilder) -> VMClass:
         return self.guest(vmi).vm_class
 
+    def class_of(self, uid: str) -> VMClass:
+        found = survey.class_of(self.relations.vmis_by_uid[uid], self.snapshot, self.relations)
+        assert found is not None
+        return found
+
     def selector(self, vmi: VMIBuilder) -> dict[str, str]:
         """The node selector its target pod will have."""
         return dict(self.vm_class(vmi).node_selector)

@@ -50,8 +50,12 @@ class World(RuleBasedStateMachine):
         room=st.sampled_from((12, 32, 64)),
         cluster=st.integers(1, 4),
         outbound=st.integers(1, 2),
+        tight=st.booleans(),
     )
-    def build(self, nodes: int, sizes: list[int], room: int, cluster: int, outbound: int) -> None:
+    def build(self, nodes: int, sizes: list[int], room: int, cluster: int, outbound: int, tight: bool) -> None:
+        """`tight`: the first VM fits on another node only if somebody makes room."""
+        if tight:
+            nodes, sizes, room = max(3, nodes), [8, *(4 for _ in range(max(2, nodes - 1)))], 12
         self.api = Api()
         self.kubevirt = KubeVirt(self.api)
         self.names = 0
@@ -299,11 +303,12 @@ class World(RuleBasedStateMachine):
         retries=st.integers(0, 2),
         total=st.none() | st.integers(1, 3),
         leave=st.booleans(),
+        room=st.sampled_from(("Suggest", "Move")),
     )
-    def a_plan_is_made(self, node: int, cordon: str, retries: int, total: int | None, leave: bool) -> None:
+    def a_plan_is_made(self, node: int, cordon: str, retries: int, total: int | None, leave: bool, room: str) -> None:
         source = self.pick(self.api.all("nodes"), node)
         plan = a_plan(self.name("plan")).evacuates(source.name, cordon=cordon)
-        plan.spec(failurePolicy={"retries": retries}, nonMigratable="Leave" if leave else "Block")
+        plan.spec(failurePolicy={"retries": retries}, nonMigratable="Leave" if leave else "Block", makeRoom=room)
         if total is not None:
             plan.spec(limits={"total": total, "perTarget": 1})
         self.make("plans", plan)
@@ -322,7 +327,7 @@ class World(RuleBasedStateMachine):
         for n in range(2 if together else 1):
             node = self.pick(self.api.all("nodes"), pick + n)
             if self.api.get("maintenances", ("", node.name)) is None:
-                how = {"nonMigratable": "Leave" if leave else "Block"}
+                how = {"nonMigratable": "Leave" if leave else "Block", "makeRoom": "Move" if leave else "Suggest"}
                 self.make("maintenances", a_maintenance(node.name).spec(virtualMachines=how))
 
     def make(self, resource: str, thing: Ours) -> None:

@@ -62,7 +62,7 @@ def place(movers: Sequence[Mover], fleet: Fleet, barred: Mapping[str, str], limi
     `barred` holds for all of them (nodes the goal excludes or empties), with the reason in words. With `limits`, no
     target is given so much that it makes the whole longer than it has to be.
     """
-    site = _Site(fleet, ~fleet.among(barred), limits)
+    site = Site(fleet, ~fleet.among(barred), limits)
     movers = sorted(movers, key=lambda mover: mover.uid)
     answers = site.keep([mover for mover in movers if mover.kept])
     for strict in (True, False):
@@ -76,7 +76,7 @@ def place(movers: Sequence[Mover], fleet: Fleet, barred: Mapping[str, str], limi
 
 
 @dataclass(slots=True)
-class _Site:
+class Site:
     """A fleet that fills; `open` is bool[nodes], the nodes that the goal does not bar."""
 
     fleet: Fleet
@@ -123,18 +123,18 @@ class _Site:
         target = self.fleet.position.get(mover.kept)
         if target is None or mover.kept in mover.shunned or not self._fits(mover, target):
             return False
-        answers[mover.uid] = self._settle(mover, target, int(self.allowed(mover).sum()))
+        answers[mover.uid] = self.settle(mover, target, int(self.allowed(mover).sum()))
         return True
 
     def spread_out(self, movers: Sequence[Mover], *, strict: bool) -> Answers:
         """Targets for as many as possible. `strict`: none that nobody can judge, and none on which the VM failed."""
         rows = [self.allowed(mover, strict=strict) for mover in movers]
-        able = [n for n, row in enumerate(rows) if row.any() and self._offered(movers[n])]
+        able = [n for n, row in enumerate(rows) if row.any() and self.offered(movers[n])]
         if not able:
             return {}
         asking = [movers[n] for n in able]
         relations = FleetRelations([mover.guest for mover in asking], self.fleet)
-        problem = self._problem(asking, [rows[n] for n in able])
+        problem = self.problem(asking, [rows[n] for n in able])
         found = portfolio.place(problem, relations.fresh)
         counts = problem.allowed.sum(axis=1)[problem.row].tolist()
         return self._settled(found.targets, asking, relations.fresh(), counts)
@@ -151,7 +151,7 @@ class _Site:
             if not relations.allows(vm, target) or not fits(self._demand(mover), self.fleet, target):
                 continue
             ahead = () if vm in early else self._counted_by(mover, answers, movers)
-            placed = self._settle(mover, target, counts[vm])
+            placed = self.settle(mover, target, counts[vm])
             answers[mover.uid] = replace(placed, after=tuple(sorted({*placed.after, *ahead})))
         return answers
 
@@ -168,11 +168,11 @@ class _Site:
             and any(rule.counts(each.namespace, each.labels) for rule in mover.guest.vm_class.spread)
         ]
 
-    def _offered(self, mover: Mover) -> bool:
+    def offered(self, mover: Mover) -> bool:
         """Whether any node has all that it asks for at all."""
         return bool((self._demand(mover) < IMPOSSIBLE).all())
 
-    def _problem(self, movers: Sequence[Mover], masks: Sequence[Mask]) -> Problem:
+    def problem(self, movers: Sequence[Mover], masks: Sequence[Mask]) -> Problem:
         """Nodes that a VM may not go to are in its row already: the problem's `barred` is for others."""
         fleet = self.fleet
         demand = np.array([self._demand(mover) for mover in movers], dtype=np.int64)
@@ -209,7 +209,7 @@ class _Site:
             self.allowed(mover)[target] and chain.moving(guest, fleet)[target] and chain.roomy(guest, fleet)[target]
         )
 
-    def _settle(self, mover: Mover, target: int, count: int) -> Placed:
+    def settle(self, mover: Mover, target: int, count: int) -> Placed:
         """It goes there, one of so many nodes that may take it."""
         guest, fleet = mover.guest, self.fleet
         what = "the only node that may take it" if count == 1 else f"one of {count} nodes that may take it"

@@ -39,6 +39,10 @@ class Planned(Protocol):
     def source(self) -> str: ...
     @property
     def target(self) -> str: ...
+    @property
+    def after(self) -> tuple[tuple[str, str], ...]: ...
+    @property
+    def extra(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +72,10 @@ def arrange(planned: Iterable[Planned], wanted: Order, limits: Limits | None, sc
         return None
     there = scene.relations.vmis_by_uid
     moves = [(there[each.vm], each) for each in planned if each.vm in there]
+    extra = {vmi.uid: name(vmi) for vmi, each in moves if each.extra}
     seen = forecasts([vmi for vmi, _ in moves], scene)
     jobs = [
-        Job(name(vmi), each.source, each.target, forecast.seconds.p50, size=forecast.sent.p50)
+        Job(name(vmi), each.source, each.target, forecast.seconds.p50, _first(each, extra), size=forecast.sent.p50)
         for (vmi, each), forecast in zip(moves, seen, strict=True)
     ]
     bound = bounds.makespan(jobs, limits)
@@ -84,6 +89,11 @@ def arrange(planned: Iterable[Planned], wanted: Order, limits: Limits | None, sc
     seconds = spread(makespan, [job.seconds for job in jobs], scene.pace)
     size = int(sum(job.size for job in jobs))
     return Timetable(tuple(uids[vm] for vm in first), size, seconds, bound, scene.pace)
+
+
+def _first(planned: Planned, extra: Mapping[str, str]) -> tuple[str, ...]:
+    """Who has to make room before the VM may go."""
+    return tuple(extra[uid] for uid, _ in planned.after if uid in extra)
 
 
 def allows(limits: Limits | None) -> TypeGuard[Limits]:

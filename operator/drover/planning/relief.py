@@ -1,0 +1,118 @@
+"""Targets for VMs that lack nothing but room: behind VMs in flight, then behind others that would go first."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from drover.facts.index import Index
+from drover.facts.snapshot import Snapshot
+from drover.planning.bystanders import could_leave, leaving
+from drover.planning.placing.making_room import Room, as_others_leave, make_room, nearly
+from drover.planning.placing.placement import Answers, Mover, Placed, Unplaced
+from drover.planning.site.fleet import Fleet
+from drover.planning.timing.moves import Limits
+
+NAMED = 3
+"""How many moves a suggestion spells out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """The movers of a goal on the ground they are placed on; `kept` are VMs (by UID) that may not be asked to make
+    room, `avoid` nodes where the scheduler refused one, `asked` those that were asked to last time."""
+
+    movers: Sequence[Mover]
+    ground: Fleet
+    barred: Mapping[str, str]
+    limits: Limits | None
+    kept: frozenset[str]
+    avoid: Mapping[str, frozenset[str]]
+    asked: frozenset[str]
+    snapshot: Snapshot
+    relations: Index
+
+
+@dataclass(frozen=True, slots=True)
+class Relief:
+    """By VMI UID: what was found for movers that had no target, and for those that make room for them; and, for those
+    that would have one only then, what would have to be moved, in words."""
+
+    placed: Mapping[str, Placed] = field(default_factory=dict)
+    extra: Mapping[str, Placed] = field(default_factory=dict)
+    suggestions: Mapping[str, str] = field(default_factory=dict)
+
+
+def relieve(answers: Answers, asking: Asking, *, may_move: bool) -> Relief:
+    """What becomes of the movers that lack room, the others having these answers. Takes the room from the ground;
+    without `may_move` nobody else is moved, and it is only said who would have to be."""
+    short = _short(asking.movers, answers)
+    placed = _behind(short, asking) if short else {}
+    short = [mover for mover in short if mover.uid not in placed]
+    if not short:
+        return Relief(placed)
+    ground = asking.ground if may_move else asking.ground.copy()
+    room = _room(short, replace(asking, ground=ground))
+    extra = {uid: replace(each, why=f"makes room for {_names(uid, room, asking)}") for uid, each in room.extra.items()}
+    if may_move:
+        return Relief({**placed, **room.placed}, extra)
+    return Relief(placed, suggestions={uid: _suggestion(uid, room, asking) for uid in room.placed})
+
+
+def _short(movers: Sequence[Mover], answers: Answers) -> list[Mover]:
+    found = ((mover, answers[mover.uid]) for mover in movers)
+    return [mover for mover, answer in found if isinstance(answer, Unplaced) and answer.eligible]
+
+
+def _behind(short: Sequence[Mover], asking: Asking) -> dict[str, Placed]:
+    """Those that fit where VMs in flight are leaving."""
+    ground = asking.ground
+    gone = [
+        (each.uid, ground.position[each.node], each.target, ground.vector(each.amounts))
+        for each in leaving(asking.snapshot, asking.relations)
+        if each.node in ground.position and each.node not in asking.barred
+    ]
+    return as_others_leave(short, gone, ground, asking.barred, asking.limits) if gone else {}
+
+
+def _room(short: Sequence[Mover], asking: Asking) -> Room:
+    """First with those alone that were asked last time, so that plans do not flutter."""
+    nodes = nearly(short, asking.ground, asking.barred)
+    could = could_leave(nodes, asking.kept, asking.avoid, asking.snapshot, asking.relations, asking.ground)
+    found = Room()
+    for others in ([other for other in could if other.uid in asking.asked], could):
+        rest = [mover for mover in short if mover.uid not in found.placed]
+        free = [other for other in others if other.uid not in found.extra]
+        more = make_room(rest, free, asking.ground, asking.barred, asking.limits) if rest else Room()
+        found = Room({**found.placed, **more.placed}, {**found.extra, **more.extra})
+    return found
+
+
+def _names(uid: str, room: Room, asking: Asking) -> str:
+    """Of those that wait for the VM."""
+    waiting = [who for who, each in (*room.placed.items(), *room.extra.items()) if uid in dict(each.after)]
+    names = [_name(who, asking) for who in waiting]
+    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+
+
+def _name(uid: str, asking: Asking) -> str:
+    metadata = asking.relations.vmis_by_uid[uid].metadata
+    return f"{metadata.namespace}/{metadata.name}"
+
+
+def _suggestion(uid: str, room: Room, asking: Asking) -> str:
+    """What has to go first, and how to have it done."""
+    needed = _first(uid, room)
+    moves = [
+        f"{_name(who, asking)} from {asking.relations.vmis_by_uid[who].node} to {room.extra[who].target}"
+        for who in needed
+    ]
+    told = ", ".join(moves[:NAMED]) + (f" and {len(moves) - NAMED} more" if len(moves) > NAMED else "")
+    return f"it fits once others have moved: {told}; makeRoom: Move lets the plan do so"
+
+
+def _first(uid: str, room: Room) -> list[str]:
+    """Those that have to move before the VM, the first first."""
+    found: list[str] = []
+    for who, _ in room.placed[uid].after if uid in room.placed else room.extra[uid].after:
+        if who in room.extra and who not in found:
+            found += [each for each in (*_first(who, room), who) if each not in found]
+    return found

@@ -1,0 +1,178 @@
+"""A VM fits once others have left: those in flight, and those that a plan may ask to go first."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from drover.planning.proposal import Proposal
+from tests.builders import Part, VMIBuilder, a_node, a_plan, a_vmi, a_vmim
+from tests.unit.planning.scene import Scene, a_scene
+
+WEB = a_vmi("web").on("n1").memory("8Gi")
+MOVES = a_plan("p").evacuates("n1").spec(makeRoom="Move")
+SUGGESTS = a_plan("p").evacuates("n1")
+
+
+SMALL = "small-uid"
+
+
+def a_small() -> VMIBuilder:
+    return a_vmi("small").on("n2").memory("4Gi")
+
+
+def tight(*more: Part, small: VMIBuilder | None = None) -> Scene:
+    """web needs 8 GiB: n2 has them without small, n3 never."""
+    nodes = (a_node("n1"), a_node("n2").memory("10Gi"), a_node("n3").memory("6Gi"))
+    return a_scene(*nodes, WEB, small or a_small(), *more)
+
+
+def plan(scene: Scene, goal: object = MOVES, *vms: str) -> Proposal:
+    wanted = scene.goal(goal, *(vms or ("web",)), sources=("n1",))  # type: ignore[arg-type]  # builders, said loosely
+    return scene.propose(wanted)["p"]
+
+
+def planned(found: Proposal) -> dict[str, tuple[str, str, tuple[str, ...], bool]]:
+    """Source, target, whom it waits for and whether it only makes room, by name."""
+    return {
+        uid.removesuffix("-uid"): (a.source, a.target, tuple(who.removesuffix("-uid") for who, _ in a.after), a.extra)
+        for uid, a in found.assignments.items()
+    }
+
+
+def test_another_goes_first() -> None:
+    found = plan(tight())
+    assert planned(found) == {"web": ("n1", "n2", ("small",), False), "small": ("n2", "n3", (), True)}
+    assert found.assignments[SMALL].why == "makes room for shop/web"
+    assert found.timetable is not None or found.refused == {}
+
+
+def test_who_would_have_to_go_is_said() -> None:
+    found = plan(tight(), SUGGESTS)
+    assert planned(found) == {}
+    assert found.refused[WEB.uid].suggestion == (
+        "it fits once others have moved: shop/small from n2 to n3; makeRoom: Move lets the plan do so"
+    )
+
+
+def test_nobody_is_moved_for_one_that_fits() -> None:
+    assert planned(plan(tight(a_node("n4").memory("10Gi")))) == {"web": ("n1", "n4", (), False)}
+
+
+def test_nobody_is_moved_where_it_does_not_help() -> None:
+    found = plan(a_scene(a_node("n1"), a_node("n2").memory("10Gi"), WEB, a_small()))
+    assert planned(found) == {}
+    assert "others" not in found.refused[WEB.uid].suggestion
+
+
+@pytest.mark.parametrize(
+    "small",
+    [
+        a_small().not_migratable(),
+        a_small().set("spec.evictionStrategy", "None"),
+        a_small().set("spec.evictionStrategy", "External"),
+        a_small().phase("Scheduled"),
+        a_small().set("metadata.deletionTimestamp", "2026-01-01T00:00:00Z"),
+        a_small().set("spec.nodeSelector", {"kubernetes.io/hostname": "n2"}),
+    ],
+)
+def test_who_cannot_or_must_not_go_is_not_asked(small: VMIBuilder) -> None:
+    assert planned(plan(tight(small=small))) == {}
+
+
+def test_who_was_moved_or_has_failed_is_not_asked_again() -> None:
+    scene = tight()
+    wanted = scene.goal(MOVES, "web", sources=("n1",))
+    assert planned(scene.propose(replace(wanted, tried=frozenset({SMALL})))["p"]) == {}
+    assert planned(scene.propose(replace(wanted, avoid={SMALL: frozenset({"n3"})}))["p"]) == {}
+
+
+def test_a_vm_that_another_plan_moves_is_not_asked() -> None:
+    scene = tight()
+    other = scene.goal(a_plan("other").evacuates("n2").paused(), "small")
+    assert planned(scene.propose(scene.goal(MOVES, "web", sources=("n1",)), other)["p"]) == {}
+
+
+def test_two_plans_do_not_ask_the_same_vm() -> None:
+    db = a_vmi("db").on("n4").memory("8Gi")
+    scene = tight(a_node("n4"), db)
+    one = scene.goal(MOVES, "web", sources=("n1", "n4"))
+    two = scene.goal(a_plan("q").evacuates("n4").spec(makeRoom="Move"), "db", sources=("n1", "n4"))
+    found = scene.propose(one, two)
+    assert sorted(planned(found["p"])) == ["small", "web"]
+    assert planned(found["q"]) == {}
+
+
+def test_the_same_vm_is_asked_again_while_it_waits() -> None:
+    """An equal one that came since changes nothing."""
+    first = tight()
+    goal = first.goal(MOVES, "web", sources=("n1",))
+    before = {goal.plan.uid: first.propose(goal)["p"]}
+    more = tight(a_node("n4").memory("10Gi"), a_vmi("a-small").on("n4").memory("4Gi"), a_node("n5").memory("6Gi"))
+    again = more.propose(more.goal(MOVES, "web", sources=("n1",)), previous=before)["p"]
+    assert planned(again)["web"] == ("n1", "n2", ("small",), False)
+
+
+@pytest.mark.parametrize("goal", [MOVES, SUGGESTS])
+def test_room_that_a_vm_in_flight_leaves_is_waited_for(goal: object) -> None:
+    """Whoever moves it; and nobody else is asked meanwhile."""
+    scene = tight(a_vmim("small").to("n3").phase("Running"))
+    assert planned(plan(scene, goal)) == {"web": ("n1", "n2", ("small",), False)}
+
+
+def test_who_others_have_to_be_near_stays() -> None:
+    near = {
+        "podAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": [
+                {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"app": "small"}}}
+            ]
+        }
+    }
+    leader, follower = a_small(), a_vmi("f").on("n2").memory("1Gi")
+    leader.pod.labelled(app="small")
+    follower.pod.set("spec.affinity", near)
+    assert "small" not in planned(plan(tight(follower, small=leader)))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    rooms=st.lists(st.integers(4, 14), min_size=2, max_size=5),
+    residents=st.lists(st.tuples(st.integers(0, 4), st.integers(1, 5)), max_size=7),
+    movers=st.lists(st.integers(1, 9), min_size=1, max_size=3),
+)
+def test_every_step_has_room(rooms: list[int], residents: list[tuple[int, int]], movers: list[int]) -> None:
+    """In the order of who waits for whom, both hosts holding what moves, no node is ever overfilled; and nobody is
+    left out who had a target without it."""
+    rooms = [room * 2 for room in rooms]
+    used = [0] * len(rooms)
+    kept = []
+    for node, size in residents:
+        if node < len(rooms) and used[node] + size + 1 <= rooms[node]:
+            used[node] += size + 1
+            kept.append((node, size))
+    nodes = [a_node("n1"), *(a_node(f"n{n + 2}").memory(f"{room}Gi") for n, room in enumerate(rooms))]
+    vms = [a_vmi(f"r{n}").on(f"n{node + 2}").memory(f"{size}Gi") for n, (node, size) in enumerate(kept)]
+    mine = [a_vmi(f"m{n}").on("n1").memory(f"{size}Gi") for n, size in enumerate(movers)]
+    scene = a_scene(*nodes, *vms, *mine)
+    names = [vmi.name for vmi in mine]
+    without, found = plan(scene, SUGGESTS, *names), plan(scene, MOVES, *names)
+    assert without.assignments.keys() <= found.assignments.keys()
+    _execute(scene, found)
+
+
+def _execute(scene: Scene, found: Proposal) -> None:
+    ground = scene.fleet()
+    free, rest, arrived = ground.free.copy(), dict(found.assignments), set[str]()
+    need = {uid: ground.demand(scene.class_of(uid)) for uid in rest}
+    while rest:
+        ready = [
+            uid for uid, each in rest.items() if {who for who, _ in each.after} & found.assignments.keys() <= arrived
+        ]
+        assert ready
+        for uid in ready:
+            free[ground.position[rest[uid].target]] -= need[uid]
+        assert (free >= 0).all()
+        for uid in ready:
+            free[ground.position[rest.pop(uid).source]] += need[uid]
+            arrived.add(uid)

@@ -1,0 +1,97 @@
+"""A plan moves VMs that are not its own, if it may and if one of its own waits for that; and says so."""
+
+import pytest
+
+from drover.api.reasons import FindingReason, Outcome, WaitReason
+from drover.running.actions import StartMigration
+from drover.running.allowed import still_allowed
+from tests.builders import (
+    ClusterBuilder,
+    PlanBuilder,
+    a_cluster,
+    a_crd,
+    a_kubevirt,
+    a_node,
+    a_plan,
+    a_record,
+    a_report,
+    a_vmi,
+    a_vmim,
+    an_attempt,
+)
+from tests.unit.running.rounds import Result, a_round, proposed
+
+
+def the_plan(make_room: str = "Move", cordon: str = "Ignore") -> PlanBuilder:
+    return a_plan("p").evacuates("n1", cordon=cordon).running().spec(makeRoom=make_room)
+
+
+def tight(*parts: object, plan: PlanBuilder | None = None, small: str = "n2", web: str = "n1") -> ClusterBuilder:
+    """web has to leave n1 and fits on n2 once small has gone from there to n3."""
+    nodes = (a_node("n1").cordoned(), a_node("n2").memory("10Gi"), a_node("n3").memory("6Gi"))
+    vms = (a_vmi("web").on(web).memory("8Gi"), a_vmi("small").on(small).memory("4Gi"))
+    return a_cluster(*nodes, *vms, plan or the_plan(), *parts)  # type: ignore[arg-type]  # builders, said loosely
+
+
+def starts(cluster: ClusterBuilder) -> tuple[dict[str, str], Result]:
+    result = a_round(cluster)
+    return result.starts, result
+
+
+@pytest.mark.parametrize("cordon", ["Ignore", "Require"])
+def test_who_makes_room_starts_first(cordon: str) -> None:
+    """Its node is none that has to be cordoned."""
+    found, result = starts(tight(plan=the_plan(cordon=cordon)))
+    assert found == {"small": "n3"}
+    assert result.waits("web") == WaitReason.AWAITING_MOVE
+    assert result.plan().summary.total == 2  # type: ignore[union-attr]  # it is rendered
+    assert result.vm("small").why == "makes room for shop/web"
+    said = [each for each in result.plan().findings if each.reason == FindingReason.MAKES_ROOM]
+    assert [each.message for each in said] == ["shop/small goes from n2 to n3 and makes room for shop/web"]
+
+
+def test_who_waits_goes_when_the_other_has_arrived() -> None:
+    done = an_attempt(1, Outcome.DONE, source="n2", target="n3")
+    cluster = tight(small="n3").knows(a_report(the_plan(), a_record("small", done)))
+    found, result = starts(cluster)
+    assert found == {"web": "n2"}
+    assert result.plan().summary.vms == "1/2"  # type: ignore[union-attr]  # it is rendered
+
+
+def test_nothing_else_is_moved_while_it_is_on_its_way() -> None:
+    flying = a_vmim("small").of(the_plan()).to("n3").phase("Running")
+    found, result = starts(tight(flying))
+    assert found == {}
+    assert result.waits("web") == WaitReason.AWAITING_MOVE
+    assert result.plan().summary.running == 1  # type: ignore[union-attr]  # it is rendered
+
+
+def test_it_is_only_said_if_the_plan_may_not() -> None:
+    found, result = starts(tight(plan=the_plan("Suggest")))
+    assert found == {}
+    assert result.waits("web") == WaitReason.NO_ROOM
+    assert "shop/small from n2 to n3" in (result.vm("web").waiting.suggestion or "")  # type: ignore[union-attr]
+    assert result.plan().summary.total == 1  # type: ignore[union-attr]  # it is rendered
+
+
+def test_an_old_proposal_moves_nobody_for_nobody() -> None:
+    """web has gone by other ways, or the plan may not any more."""
+    old = proposed(tight())
+    assert a_round(tight(web="n3"), proposals=old).starts == {}
+    assert a_round(tight(plan=the_plan("Suggest")), proposals=old).starts == {}
+
+
+def test_one_that_failed_is_not_asked_again() -> None:
+    failed = an_attempt(1, Outcome.FAILED, source="n2", target="n3")
+    found, result = starts(tight().knows(a_report(the_plan(), a_record("small", failed))))
+    assert found == {}
+    assert result.waits("web") == WaitReason.NO_ROOM
+
+
+def test_it_is_asked_once_more_before_the_write() -> None:
+    cluster = tight(a_kubevirt(), a_crd())
+    (start,) = a_round(cluster).of(StartMigration)
+    assert start.extra
+    assert still_allowed(start, cluster.snapshot()) is None
+    forbidden = still_allowed(start, tight(a_kubevirt(), a_crd(), plan=the_plan("Suggest")).snapshot())
+    assert forbidden == "the plan may not move other VMs"
