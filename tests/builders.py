@@ -125,6 +125,10 @@ class NodeBuilder(Builder):
     def not_ready(self) -> Self:
         return self.condition("Ready", "False")
 
+    def silent(self) -> Self:
+        """As a snapshot has it when its virt-handler has not been heard of for long."""
+        return self.set("silent", True)
+
     def without_kubevirt(self) -> Self:
         return self.labelled({"kubevirt.io/schedulable": "false"})
 

@@ -120,6 +120,16 @@ def _not_migratable(c: Candidate) -> Waiting | None:
     return wait(WaitReason.NOT_MIGRATABLE, message, "remove the cause, or shut the VM down for the maintenance")
 
 
+def _source_silent(c: Candidate) -> Waiting | None:
+    """The source's virt-handler tells the guest to go (kubevirt pkg/virt-handler/migration-source.go): without it the
+    target would be prepared, and hold a slot for ever."""
+    node = c.round.snapshot.node(c.vmi.node)
+    if node is None or not node.silent:
+        return None
+    message = f"virt-handler on {node.name} has been silent for 5 minutes, and it is what sends the VM"
+    return wait(WaitReason.HANDLER_SILENT, message, f"see why virt-handler does not run on {node.name}")
+
+
 def _held(c: Candidate) -> Waiting | None:
     """What holds the whole plan. A rehearsal or a pause does not hide that a VM fits nowhere: that is what is asked."""
     if c.hold is None:
@@ -318,6 +328,7 @@ GATES: tuple[Callable[[Candidate], Waiting | None], ...] = (
     _lingers,
     _not_running,
     _not_migratable,
+    _source_silent,
     _held,
     _unrecorded,
     _retries_spent,

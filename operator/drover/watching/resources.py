@@ -14,7 +14,7 @@ from drover.api.report import MigrationReport
 from drover.api.shared import GROUP, VERSION, ObjectMeta
 from drover.facts.kubevirt import CRD, VMI, VMIM, KubeVirt
 from drover.facts.namespace import Namespace, PodDisruptionBudget, ResourceQuota
-from drover.facts.node import Node
+from drover.facts.node import Node, same_node
 from drover.facts.pod import Pod
 from drover.facts.storage import CSINode, PersistentVolume, PersistentVolumeClaim, VolumeAttachment
 from drover.facts.wire import Key, Object, same_facts
@@ -186,6 +186,7 @@ def _projected(
     namespaced: bool = False,
     params: Mapping[str, str] | None = None,
     wanted: Callable[[P], bool] = lambda _: True,
+    same: Callable[[P, P], bool] = same_facts,
 ) -> Resource[P]:
     """A resource whose objects are projected while they are decoded."""
     return Resource(
@@ -195,14 +196,14 @@ def _projected(
         kind or projection.__name__,
         read=msgspec.json.Decoder(projection).decode,
         read_event=msgspec.json.Decoder(Event[projection]).decode,  # type: ignore[valid-type]  # only known when called
-        same=same_facts,
+        same=same,
         namespaced=namespaced,
         params=params or {},
         wanted=wanted,
     )
 
 
-NODES = _projected("nodes", CORE, "nodes", Node)
+NODES = _projected("nodes", CORE, "nodes", Node, same=same_node)
 PODS = _projected(
     "pods",
     CORE,

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from drover.facts.kubevirt import VMIM
+from drover.facts.node import HEARTBEAT, Node
 from drover.watching import shelf as shelves
 from drover.watching import store as stores
 from drover.watching.listing import Listing
@@ -370,3 +371,24 @@ def test_a_list_says_what_cannot_be_read(store: Store) -> None:
     store.read(NODES, Listing([a_node("b", 10)], "12", [stub]))
     assert set(versions(store)) == {"b"}
     assert store.snapshot(NOW).illegible == {("nodes", "a", "a-uid")}
+
+
+def a_heartbeat(version: int, moment: datetime) -> Node:
+    body = an_object("a", version)
+    body["metadata"]["annotations"] = {HEARTBEAT: f"{moment:%Y-%m-%dT%H:%M:%SZ}"}
+    return read_as(NODES, body)
+
+
+def test_a_heartbeat_wakes_nobody_and_its_age_is_in_the_snapshot(store: Store) -> None:
+    store.put(NODES, a_heartbeat(10, NOW))
+    woken(store)
+    revision = store.revision
+
+    def is_silent(seconds: int) -> bool:
+        return store.snapshot(NOW + timedelta(seconds=seconds)).nodes["", "a"].silent
+
+    assert [is_silent(300), is_silent(301)] == [False, True]
+    assert not store.put(NODES, a_heartbeat(11, NOW + timedelta(seconds=60)))
+    assert not woken(store)
+    assert store.revision == revision
+    assert [is_silent(301), is_silent(361)] == [False, True]

@@ -37,6 +37,7 @@ CHECKS: tuple[NodeCheck | FleetCheck, ...] = (
     nodes.PRESSURE,
     selection.TAINT,
     nodes.NOT_FOR_KUBEVIRT,
+    nodes.SILENT,
     selection.NODE_SELECTOR,
     selection.NODE_AFFINITY,
     room.PORTS,
