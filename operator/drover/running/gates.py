@@ -9,7 +9,7 @@ from drover.api.reasons import Reason, WaitReason
 from drover.api.shared import FailurePolicy, Waiting
 from drover.facts.kubevirt import VMI
 from drover.facts.snapshot import Refusal
-from drover.planning.demand import quota
+from drover.planning.demand import attachment, quota
 from drover.planning.proposal import Assignment, Proposal
 from drover.running import ledger
 from drover.running.preflight import Hold, brief
@@ -235,7 +235,10 @@ def _backup(c: Candidate) -> Waiting | None:
 def _quota(c: Candidate) -> Waiting | None:
     """KubeVirt would try to create the target pod again and again, and the migration would never end."""
     pod = c.round.index.source_pod(c.vmi)
-    words = quota.exceeded(pod, c.round.index) if pod is not None else None
+    if pod is None or c.case.namespace not in c.round.index.quotas:
+        return None
+    pods = attachment.migration_pods(c.vmi, pod, c.round.snapshot.kubevirt)
+    words = quota.exceeded(pods, c.case.namespace, c.round.index)
     if words is None:
         return None
     moving = [vmim.name for (space, _), vmims in c.round.index.in_flight.items() if space == c.case.namespace

@@ -2,20 +2,20 @@
 
 The target pod is rendered by the code that rendered the running launcher pod (kubevirt
 pkg/virt-controller/services/template.go), so the running pod's spec is the truth to start from; what differs for a
-target is applied in `planning.demand.selection` and here.
+target is applied in `planning.demand.rendering` and `planning.demand.selection`.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from drover.facts.kubevirt import VMI
+from drover.facts.kubevirt import VMI, KubeVirt
 from drover.facts.node import Node
 from drover.facts.pod import HostPort, Pod
 from drover.facts.podspec import SpreadConstraint
-from drover.facts.quantity import Resources, units
+from drover.facts.quantity import Resources, total
 from drover.facts.requests import asked
 from drover.facts.selector import LabelSelector, NodeSelectorTerm, Requirement, Toleration
-from drover.planning.demand import selection
+from drover.planning.demand import attachment, rendering, selection
 from drover.planning.demand.volumes import NO_VOLUMES, Volumes
 
 GUEST_MEMORY = "guest memory"
@@ -82,16 +82,17 @@ def classify(
     vmi: VMI,
     pod: Pod,
     source: Node | None,
-    cluster_selectors: Mapping[str, str],
+    kubevirt: KubeVirt | None,
     *,
     added: Mapping[str, str] | None = None,
     volumes: Volumes = NO_VOLUMES,
 ) -> VMClass:
     """The class of a VM: `pod` is the one its guest runs in, `source` the node that pod is on, `added` the selector of
     the migration that made the pod, if one did and it is known."""
-    selector, former = selection.node_selector(vmi, pod, source, cluster_selectors, added)
+    everywhere = kubevirt.node_selectors if kubevirt is not None else {}
+    selector, former = selection.node_selector(vmi, pod, source, everywhere, added)
     return VMClass(
-        requests=tuple(sorted(target_demand(vmi, pod).items())),
+        requests=tuple(sorted(target_demand(vmi, pod, kubevirt).items())),
         node_selector=tuple(sorted(selector.items())),
         affinity=selection.node_terms(vmi, pod),
         tolerations=selection.tolerations(vmi, pod),
@@ -141,13 +142,11 @@ def demand(vmi: VMI | None, pod: Pod) -> Resources:
     return _with_guest(vmi, pod, pod.requests())
 
 
-def target_demand(vmi: VMI, pod: Pod) -> Resources:
-    """What the target pod will request; more memory than the running pod, if more has been plugged in since."""
-    wanted = asked(pod.spec)
-    plugged, overhead = vmi.memory_being_plugged(), _overhead(vmi, pod)
-    if plugged and overhead and not _pages(wanted):
-        wanted["memory"] = max(wanted.get("memory", 0), plugged + overhead)
-    return _with_guest(vmi, pod, wanted)
+def target_demand(vmi: VMI, pod: Pod, kubevirt: KubeVirt | None) -> Resources:
+    """What the target pod will request, and the pod beside it if the VM has hotplugged volumes."""
+    target, beside = rendering.as_target(vmi, pod, kubevirt), attachment.attachment(vmi, kubevirt)
+    wanted = _with_guest(vmi, target, asked(target.spec))
+    return total([wanted, demand(None, beside)]) if beside is not None else wanted
 
 
 def _pages(requests: Mapping[str, int]) -> int:
@@ -156,15 +155,7 @@ def _pages(requests: Mapping[str, int]) -> int:
 
 def _with_guest(vmi: VMI | None, pod: Pod, requests: Mapping[str, int]) -> Resources:
     """A guest on huge pages is no ordinary memory: the kubelet takes those pages off what it offers as memory."""
-    guest = max(0, vmi.guest_memory() - _pages(requests)) + _overhead(vmi, pod) if vmi is not None else 0
+    if vmi is None:
+        return {**requests, GUEST_MEMORY: requests.get("memory", 0)}
+    guest = max(0, vmi.guest_memory() - _pages(requests)) + rendering.overhead(vmi, pod)
     return {**requests, GUEST_MEMORY: max(guest, requests.get("memory", 0))}
-
-
-def _overhead(vmi: VMI, pod: Pod) -> int:
-    """Bytes on top of the guest: KubeVirt writes them on the pod (>= 1.8) and in the VMI's status."""
-    text = pod.metadata.annotations.memory_overhead or (vmi.status.memory.memory_overhead if vmi.status.memory else "")
-    try:
-        return units(text) if text else 0
-    except ValueError:
-        # An annotation, and so anybody's: the request still counts.
-        return 0

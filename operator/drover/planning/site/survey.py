@@ -106,7 +106,7 @@ def _used(snapshot: Snapshot, index: Index, wanted: Container[str]) -> dict[str,
             parts.setdefault(pod.node, []).append(demand(index.vmis_by_uid.get(pod.vmi_uid), pod))
     for node, vmi, pod in inbound(snapshot, index):
         if node in wanted:
-            parts.setdefault(node, []).append(target_demand(vmi, pod))
+            parts.setdefault(node, []).append(target_demand(vmi, pod, snapshot.kubevirt))
     return {node: total(each) for node, each in parts.items()}
 
 
@@ -203,12 +203,11 @@ def class_of(vmi: VMI, snapshot: Snapshot, index: Index) -> VMClass | None:
     pod = index.source_pod(vmi)
     if pod is None:
         return None
-    kubevirt = snapshot.kubevirt
     return classify(
         vmi,
         pod,
         snapshot.node(vmi.node),
-        kubevirt.node_selectors if kubevirt else {},
+        snapshot.kubevirt,
         added=_added(pod, snapshot),
         volumes=volumes(vmi, pod, snapshot),
     )
