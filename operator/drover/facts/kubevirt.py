@@ -9,6 +9,7 @@ import msgspec
 
 from drover.facts.domain import CPU, Domain, Machine, Requests
 from drover.facts.podspec import Affinity
+from drover.facts.policy import Options
 from drover.facts.quantity import units
 from drover.facts.selector import Toleration
 from drover.facts.wire import Condition, Metadata, Wire, find
@@ -120,6 +121,23 @@ class VolumeStatus(Wire, frozen=True, kw_only=True):
     hotplug_volume: Hotplugged | None = None
 
 
+class ClaimInfo(Wire, frozen=True, kw_only=True):
+    capacity: dict[str, str | int] = {}
+    requests: dict[str, str | int] = {}
+
+    @property
+    def size(self) -> int:
+        """Bytes of its disk (storage/types, GetDiskCapacity)."""
+        known = [units(kind["storage"]) for kind in (self.capacity, self.requests) if kind.get("storage")]
+        return min(known, default=0)
+
+
+class MigratedVolume(Wire, frozen=True, kw_only=True):
+    """A volume that the next migration copies into another claim."""
+
+    source_pvc_info: ClaimInfo | None = msgspec.field(name="sourcePVCInfo", default=None)
+
+
 class VMIStatus(Wire, frozen=True, kw_only=True):
     changed_block_tracking: ChangedBlockTracking | None = None
     phase: str = ""
@@ -131,6 +149,7 @@ class VMIStatus(Wire, frozen=True, kw_only=True):
     machine: Machine | None = None
     current_cpu_topology: CPU | None = msgspec.field(name="currentCPUTopology", default=None)
     volume_status: tuple[VolumeStatus, ...] = ()
+    migrated_volumes: tuple[MigratedVolume, ...] = ()
 
 
 class VMIAnnotations(Wire, frozen=True, kw_only=True):
@@ -207,6 +226,11 @@ class VMI(Wire, frozen=True, kw_only=True):
         pod was not (kubevirt pkg/virt-controller/watch/vmi/lifecycle.go, requireCPUHotplug, requireMemoryHotplug)."""
         kinds = ("HotVCPUChange", "HotMemoryChange")
         return any(condition.type in kinds for condition in self.status.conditions)
+
+    def copied_disks(self) -> int:
+        """Bytes of the volumes that its next migration copies (storage/types, GetTotalSizeMigratedVolumes)."""
+        volumes = self.status.migrated_volumes
+        return sum(each.source_pvc_info.size for each in volumes if each.source_pvc_info is not None)
 
     @property
     def has_hotplugged_volumes(self) -> bool:
@@ -303,12 +327,11 @@ class VMIM(Wire, frozen=True, kw_only=True):
         return None
 
 
-class MigrationConfiguration(Wire, frozen=True, kw_only=True):
+class MigrationConfiguration(Options, frozen=True, kw_only=True):
     """Defaults: kubevirt pkg/virt-config/virt-config.go."""
 
     parallel_migrations_per_cluster: int | None = None
     parallel_outbound_migrations_per_node: int | None = None
-    bandwidth_per_migration: str | int = ""
 
 
 class DeveloperConfiguration(Wire, frozen=True, kw_only=True):
@@ -355,13 +378,6 @@ class KubeVirt(Wire, frozen=True, kw_only=True):
         migrations = self.spec.configuration.migrations
         limit = migrations.parallel_outbound_migrations_per_node if migrations else None
         return 2 if limit is None else limit
-
-    @property
-    def bandwidth_limit(self) -> int:
-        """Bytes a second that one migration may send; 0 is no limit."""
-        migrations = self.spec.configuration.migrations
-        limit = migrations.bandwidth_per_migration if migrations else ""
-        return units(limit) if limit else 0
 
     @property
     def node_selectors(self) -> dict[str, str]:

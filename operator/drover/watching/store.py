@@ -152,9 +152,9 @@ class Store:
             gone=MappingProxyType(self._gone.copy()),
             refusals=MappingProxyType(self._refusals.copy()),
             heard=MappingProxyType(self._heard.copy()),
-            stale=frozenset(name for name in self._shelves if self._is_stale(name, now)),
+            stale=frozenset(n for n, s in self._shelves.items() if s.resource.vital and self._is_stale(n, now)),
             absent=frozenset(self._absent),
-            unlisted=frozenset(n for n, s in self._shelves.items() if not s.listed and n not in self._absent),
+            unlisted=frozenset(n for n, s in self._shelves.items() if s.resource.vital and self._is_unlisted(n)),
             illegible=frozenset((name, key[1], uid) for (name, key), uid in self._illegible.items()),
         )
 
@@ -167,6 +167,9 @@ class Store:
         """How many objects of each resource are known, and how many deleted migrations and refusals are remembered."""
         known = {name: len(shelf.objects) for name, shelf in self._shelves.items()}
         return known | {"gone": len(self._gone), "refusals": len(self._refusals)}
+
+    def _is_unlisted(self, name: str) -> bool:
+        return not self._shelves[name].listed and name not in self._absent
 
     def _is_stale(self, name: str, now: datetime) -> bool:
         """Silent for long; heard in the future, too: the clock was put back, and nothing is known of how long ago."""

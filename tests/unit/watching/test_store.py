@@ -11,7 +11,19 @@ from drover.facts.node import HEARTBEAT, Node
 from drover.watching import shelf as shelves
 from drover.watching import store as stores
 from drover.watching.listing import Listing
-from drover.watching.resources import ALL, MAINTENANCES, NODES, PLANS, PODS, REPORTS, VMIMS, Identity, Resource, Stub
+from drover.watching.resources import (
+    ALL,
+    MAINTENANCES,
+    NODES,
+    PLANS,
+    PODS,
+    POLICIES,
+    REPORTS,
+    VMIMS,
+    Identity,
+    Resource,
+    Stub,
+)
 from drover.watching.store import Store
 from tests.unit.watching.objects import a_node, a_pod, a_vmim, an_object, read_as
 
@@ -203,7 +215,7 @@ def test_refusals_are_forgotten_after_an_hour(store: Store) -> None:
     assert not store.snapshot(NOW + timedelta(hours=1, seconds=1)).refusals
 
 
-EVERYTHING = frozenset(resource.name for resource in ALL)
+EVERYTHING = frozenset(resource.name for resource in ALL if resource.vital)
 
 
 def test_what_was_never_listed_is_stale(store: Store) -> None:
@@ -392,3 +404,14 @@ def test_a_heartbeat_wakes_nobody_and_its_age_is_in_the_snapshot(store: Store) -
     assert not woken(store)
     assert store.revision == revision
     assert [is_silent(301), is_silent(361)] == [False, True]
+
+
+def test_policies_hold_nothing_up(store: Store) -> None:
+    for resource in ALL:
+        if resource is not POLICIES:
+            store.replace(resource, [], "1")
+            store.heard(resource, NOW)
+    seen = store.snapshot(NOW)
+    assert (seen.stale, seen.unlisted, seen.absent) == (frozenset(), frozenset(), frozenset())
+    store.absent(POLICIES)
+    assert store.snapshot(NOW).absent == {"policies"}
