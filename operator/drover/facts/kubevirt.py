@@ -332,6 +332,7 @@ class MigrationConfiguration(Options, frozen=True, kw_only=True):
 
     parallel_migrations_per_cluster: int | None = None
     parallel_outbound_migrations_per_node: int | None = None
+    network: str | None = None
 
 
 class DeveloperConfiguration(Wire, frozen=True, kw_only=True):
@@ -384,6 +385,12 @@ class KubeVirt(Wire, frozen=True, kw_only=True):
         """What every launcher pod asks of its node, by the cluster's configuration."""
         developer = self.spec.configuration.developer_configuration
         return developer.node_selectors if developer else {}
+
+    @property
+    def has_migration_network(self) -> bool:
+        """Whether virt-handlers are to migrate over a network of its own."""
+        migrations = self.spec.configuration.migrations
+        return migrations is not None and bool(migrations.network)
 
     @property
     def cpu_allocation_ratio(self) -> int:

@@ -45,6 +45,8 @@ class Node(Wire, frozen=True, kw_only=True):
     silent: bool = False
     """Whether virt-handler had not been heard of for five minutes when the snapshot was taken (`as_of`). The API has no
     such field."""
+    networked: bool = False
+    """Whether its virt-handler listens in the migration network: said by `site.survey`, and not by the API either."""
 
     @property
     def name(self) -> str:

@@ -50,7 +50,8 @@ class VMClass:
     """The demands, hashable so that equal VMs fall together.
 
     `requests` in the units of `facts.quantity`, sorted by name, GUEST_MEMORY among them. `former` are labels that its
-    running pod selects for a reason nobody knows any more. `beyond` is what we do not model of it, in words that follow
+    running pod selects for a reason nobody knows any more. `off_network`: there is a migration network, and its node's
+    virt-handler is not in it. `beyond` is what we do not model of it, in words that follow
     "a VM that".
     """
 
@@ -63,6 +64,7 @@ class VMClass:
     former: tuple[tuple[str, str], ...] = ()
     ports: tuple[HostPort, ...] = ()
     volumes: Volumes = NO_VOLUMES
+    off_network: bool = False
     beyond: tuple[str, ...] = ()
 
     @property
@@ -86,6 +88,7 @@ def classify(
     *,
     added: Mapping[str, str] | None = None,
     volumes: Volumes = NO_VOLUMES,
+    off_network: bool = False,
 ) -> VMClass:
     """The class of a VM: `pod` is the one its guest runs in, `source` the node that pod is on, `added` the selector of
     the migration that made the pod, if one did and it is known."""
@@ -100,6 +103,7 @@ def classify(
         former=tuple(sorted(former.items())),
         ports=pod.ports(),
         volumes=volumes,
+        off_network=off_network,
         beyond=_beyond(pod),
     )
 

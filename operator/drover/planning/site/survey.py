@@ -3,6 +3,8 @@
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import replace
 
+import msgspec
+
 from drover.facts.index import Index
 from drover.facts.kubevirt import VMI, VMIM
 from drover.facts.node import Node
@@ -55,7 +57,7 @@ def _fleet(
     asked: Container[str],
     concerns: Callable[[Pod], bool],
 ) -> Fleet:
-    nodes = tuple(sorted(snapshot.nodes.values(), key=lambda node: node.name))
+    nodes = tuple(_nodes(snapshot, index))
     position = {node.name: n for n, node in enumerate(nodes)}
     capacity = [_capacity(node) if node.name in asked else {} for node in nodes]
     names = tuple(sorted({name for each in capacity for name in each}, key=lambda name: (name == GUEST_MEMORY, name)))
@@ -77,6 +79,12 @@ def _fleet(
         if name in position:
             fleet.take(position[name], row(amounts, names))
     return fleet
+
+
+def _nodes(snapshot: Snapshot, index: Index) -> Iterable[Node]:
+    """By name, each with what its virt-handler says of the migration network."""
+    for node in sorted(snapshot.nodes.values(), key=lambda node: node.name):
+        yield msgspec.structs.replace(node, networked=True) if node.name in index.networked else node
 
 
 def _concerning(guest: Guest) -> Callable[[Pod], bool]:
@@ -210,6 +218,7 @@ def class_of(vmi: VMI, snapshot: Snapshot, index: Index) -> VMClass | None:
         snapshot.kubevirt,
         added=_added(pod, snapshot),
         volumes=volumes(vmi, pod, snapshot),
+        off_network=bool(index.networked) and vmi.node not in index.networked,
     )
 
 
