@@ -41,7 +41,7 @@ TABLE = [
     (PLAIN, n2().set("metadata.labels", {}), "NotForKubeVirt",
      "is not usable for KubeVirt (label kubevirt.io/schedulable)"),
     (PLAIN, n2().not_ready(), "NotReady", "is not Ready"),
-    (PLAIN, n2().silent(), "Silent", "has not been heard of by KubeVirt for 5 minutes (its virt-handler)"),
+    (PLAIN, n2().silent(), "Silent", "has had no heartbeat of its virt-handler for 5 minutes"),
     (PLAIN, n2().silent().without_kubevirt(), "NotForKubeVirt",
      "is not usable for KubeVirt (label kubevirt.io/schedulable)"),
     (PLAIN, n2().cordoned(), "Cordoned", "is cordoned"),

@@ -29,7 +29,7 @@ def not_kubevirts(_: VMClass, node: Node) -> Objection | None:
 def silent(_: VMClass, node: Node) -> Objection | None:
     """The target's virt-handler has to prepare the guest and take it over: without it the migration would wait for
     ever. Only as long as virt-controller has not written it into the label yet."""
-    return Objection("has not been heard of by KubeVirt for 5 minutes (its virt-handler)") if node.silent else None
+    return Objection("has had no heartbeat of its virt-handler for 5 minutes") if node.silent else None
 
 
 CORDONED = NodeCheck("Cordoned", "NodeUnschedulable", cordoned, "uncordon a node that can take it")
