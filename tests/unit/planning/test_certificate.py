@@ -32,6 +32,16 @@ def test_it_is_exact_when_everybody_asks_for_one(question: Question) -> None:
 
 @example(
     Question(
+        demand=np.array([[2, 0], [0, 2]]),
+        count=np.array([2, 2]),
+        allowed=np.array([[True, True], [False, True]]),
+        free=np.array([[2, 0], [2, 3]]),
+        resources=("memory", "cpu"),
+        nodes=["n0", "n1"],
+    )
+)
+@example(
+    Question(
         demand=np.array([[1, 0], [0, 2]]),
         count=np.array([2, 2]),
         allowed=np.array([[False, True], [False, True]]),
