@@ -20,6 +20,7 @@ from drover.facts.kubevirt import ATTEMPT, CRD, HOSTNAME, PLAN, PLAN_UID, RUN, V
 from drover.facts.namespace import Namespace, PodDisruptionBudget, ResourceQuota
 from drover.facts.node import BEFORE, Before, Node
 from drover.facts.pod import MIGRATION_JOB_UID, Pod
+from drover.facts.policy import MigrationPolicy
 from drover.facts.quantity import units
 from drover.facts.snapshot import Refusal, Snapshot
 from drover.facts.storage import CSINode, PersistentVolume, PersistentVolumeClaim, VolumeAttachment
@@ -124,6 +125,10 @@ class NodeBuilder(Builder):
 
     def not_ready(self) -> Self:
         return self.condition("Ready", "False")
+
+    def silent(self) -> Self:
+        """As a snapshot has it when its virt-handler has not been heard of for long."""
+        return self.set("silent", True)
 
     def without_kubevirt(self) -> Self:
         return self.labelled({"kubevirt.io/schedulable": "false"})
@@ -396,6 +401,12 @@ class PlainBuilder(Builder):
         return msgspec.json.decode(self.bytes(), type=self.projection)
 
 
+def a_policy(name: str, vmi: Mapping[str, str] | None = None, **spec: Any) -> PlainBuilder:
+    """A MigrationPolicy for VMIs with these labels."""
+    selectors = {"virtualMachineInstanceSelector": dict(vmi or {})}
+    return PlainBuilder(MigrationPolicy, name).set("spec", {"selectors": selectors, **spec})
+
+
 def a_namespace(name: str = NAMESPACE) -> PlainBuilder:
     return PlainBuilder(Namespace, name)
 
@@ -565,6 +576,7 @@ class ClusterBuilder:
             namespaces=self._plain(Namespace),
             quotas=self._plain(ResourceQuota),
             budgets=self._plain(PodDisruptionBudget),
+            policies=self._plain(MigrationPolicy),
             pvcs=self._plain(PersistentVolumeClaim),
             pvs=self._plain(PersistentVolume),
             csinodes=self._plain(CSINode),

@@ -73,6 +73,7 @@ class FindingReason(StrEnum):
     RUN_IS_FIXED = "RunIsFixed"
     NOT_MIGRATABLE = "NotMigratable"
     NOT_RUNNING = "NotRunning"
+    HANDLER_SILENT = "HandlerSilent"
     QUOTA_EXCEEDED = "QuotaExceeded"
     DISRUPTION_BUDGET = "DisruptionBudget"
     NO_ELIGIBLE_TARGET = "NoEligibleTarget"
@@ -101,6 +102,7 @@ class WaitReason(StrEnum):
     NO_ELIGIBLE_TARGET = "NoEligibleTarget"
     NOT_MIGRATABLE = "NotMigratable"
     NOT_RUNNING = "NotRunning"
+    HANDLER_SILENT = "HandlerSilent"
     QUOTA_EXCEEDED = "QuotaExceeded"
     BACKUP_IN_PROGRESS = "BackupInProgress"
     PODS_ENDING = "PodsEnding"
@@ -128,6 +130,7 @@ BLOCKING = frozenset(
         WaitReason.NO_ELIGIBLE_TARGET,
         WaitReason.NOT_MIGRATABLE,
         WaitReason.NOT_RUNNING,
+        WaitReason.HANDLER_SILENT,
         WaitReason.QUOTA_EXCEEDED,
         WaitReason.RETRIES_SPENT,
         WaitReason.VERIFICATION_FAILED,

@@ -14,6 +14,7 @@ from drover.facts.kubevirt import CRD, VMI, VMIM, KubeVirt
 from drover.facts.namespace import Namespace, PodDisruptionBudget, ResourceQuota
 from drover.facts.node import Node
 from drover.facts.pod import Pod
+from drover.facts.policy import MigrationPolicy
 from drover.facts.snapshot import Snapshot
 from drover.facts.storage import CSINode, PersistentVolume, PersistentVolumeClaim, VolumeAttachment
 
@@ -36,6 +37,7 @@ _PROJECTIONS: dict[str, tuple[str, type[msgspec.Struct]]] = {
     "VirtualMachineInstanceMigration": ("vmims", VMIM),
     "KubeVirt": ("kubevirts", KubeVirt),
     "CustomResourceDefinition": ("crds", CRD),
+    "MigrationPolicy": ("policies", MigrationPolicy),
     "Namespace": ("namespaces", Namespace),
     "ResourceQuota": ("quotas", ResourceQuota),
     "PodDisruptionBudget": ("budgets", PodDisruptionBudget),

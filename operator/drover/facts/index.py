@@ -37,6 +37,8 @@ class Index:
     """Names of nodes by their hostname label, which is what a migration is pinned to."""
     quotas: Mapping[str, list[ResourceQuota]]
     """By namespace."""
+    networked: frozenset[str]
+    """Names of the nodes whose virt-handler is in the migration network; empty where KubeVirt has none."""
     reports: Mapping[str, list[MigrationReport]]
     """What became of a plan's VMs, by plan UID: of all its runs."""
 
@@ -68,8 +70,17 @@ def index(snapshot: Snapshot) -> Index:
         on_node=_grouped(pods, lambda pod: pod.node),
         hostnames={node.labels.get(HOSTNAME, node.name): node.name for node in snapshot.nodes.values()},
         quotas=_grouped(snapshot.quotas.values(), lambda quota: quota.metadata.namespace),
+        networked=_networked(snapshot),
         reports=_grouped(snapshot.reports.values(), lambda report: report.spec.plan.uid),
     )
+
+
+def _networked(snapshot: Snapshot) -> frozenset[str]:
+    kubevirt = snapshot.kubevirt
+    if kubevirt is None or not kubevirt.has_migration_network:
+        return frozenset()
+    handlers = (pod for pod in snapshot.pods.values() if pod.is_handler and not pod.terminal)
+    return frozenset(pod.node for pod in handlers if pod.node and pod.metadata.annotations.networks)
 
 
 def _known(snapshot: Snapshot) -> list[VMIM]:

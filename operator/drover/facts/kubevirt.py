@@ -7,7 +7,9 @@ from datetime import datetime
 
 import msgspec
 
+from drover.facts.domain import CPU, Domain, Machine, Requests
 from drover.facts.podspec import Affinity
+from drover.facts.policy import Options
 from drover.facts.quantity import units
 from drover.facts.selector import Toleration
 from drover.facts.wire import Condition, Metadata, Wire, find
@@ -17,6 +19,9 @@ UNSTARTED = ("", "Pending", "WaitingForSync", "Synchronizing")
 HANDED_OFF = ("PreparingTarget", "TargetReady", "Running", *FINAL)
 BLOCKING = ("migrationRejectedByResourceQuota", "migrationBlockedByUtilityVolumes", "migrationBlockedByBackup")
 HOSTNAME = "kubernetes.io/hostname"
+EVEN_PARITY = "alpha.kubevirt.io/EmulatorThreadCompleteToEvenParity"
+ATTACHMENT = "hotplug-disk"
+"""The pod that holds hotplugged volumes, and its container, and what the configuration calls it."""
 
 PLAN = "drover.dev/plan"
 PLAN_UID = "drover.dev/plan-uid"
@@ -49,28 +54,6 @@ class MigrationState(Wire, frozen=True, kw_only=True):
     mode: str = ""
 
 
-class Memory(Wire, frozen=True, kw_only=True):
-    guest: str | int = ""
-
-
-class Requests(Wire, frozen=True, kw_only=True):
-    requests: dict[str, str | int] = {}
-
-
-class CPU(Wire, frozen=True, kw_only=True):
-    model: str = ""
-
-
-class Machine(Wire, frozen=True, kw_only=True):
-    type: str = ""
-
-
-class Domain(Wire, frozen=True, kw_only=True):
-    cpu: CPU | None = None
-    memory: Memory | None = None
-    resources: Requests | None = None
-
-
 class ClaimRef(Wire, frozen=True, kw_only=True):
     claim_name: str = ""
     hotpluggable: bool = False
@@ -93,6 +76,11 @@ class VMIVolume(Wire, frozen=True, kw_only=True):
             return self.persistent_volume_claim.claim_name
         return self.data_volume.name if self.data_volume is not None else ""
 
+    @property
+    def hotpluggable(self) -> bool:
+        sources = (self.persistent_volume_claim, self.data_volume)
+        return any(source is not None and source.hotpluggable for source in sources)
+
 
 class UtilityVolume(Wire, frozen=True, kw_only=True):
     """A volume that somebody has attached for a while, to back the VM up for instance."""
@@ -112,6 +100,7 @@ class VMISpec(Wire, frozen=True, kw_only=True):
 
 class VMIMemory(Wire, frozen=True, kw_only=True):
     guest_current: str | int = ""
+    guest_requested: str | int = ""
     memory_overhead: str | int = ""
 
 
@@ -124,6 +113,31 @@ class ChangedBlockTracking(Wire, frozen=True, kw_only=True):
     backup_status: BackupStatus | None = None
 
 
+class Hotplugged(Wire, frozen=True, kw_only=True):
+    """A mark: who attaches the volume does not matter."""
+
+
+class VolumeStatus(Wire, frozen=True, kw_only=True):
+    hotplug_volume: Hotplugged | None = None
+
+
+class ClaimInfo(Wire, frozen=True, kw_only=True):
+    capacity: dict[str, str | int] = {}
+    requests: dict[str, str | int] = {}
+
+    @property
+    def size(self) -> int:
+        """Bytes of its disk (storage/types, GetDiskCapacity)."""
+        known = [units(kind["storage"]) for kind in (self.capacity, self.requests) if kind.get("storage")]
+        return min(known, default=0)
+
+
+class MigratedVolume(Wire, frozen=True, kw_only=True):
+    """A volume that the next migration copies into another claim."""
+
+    source_pvc_info: ClaimInfo | None = msgspec.field(name="sourcePVCInfo", default=None)
+
+
 class VMIStatus(Wire, frozen=True, kw_only=True):
     changed_block_tracking: ChangedBlockTracking | None = None
     phase: str = ""
@@ -133,10 +147,21 @@ class VMIStatus(Wire, frozen=True, kw_only=True):
     evacuation_node_name: str = ""
     memory: VMIMemory | None = None
     machine: Machine | None = None
+    current_cpu_topology: CPU | None = msgspec.field(name="currentCPUTopology", default=None)
+    volume_status: tuple[VolumeStatus, ...] = ()
+    migrated_volumes: tuple[MigratedVolume, ...] = ()
+
+
+class VMIAnnotations(Wire, frozen=True, kw_only=True):
+    even_parity: str | None = msgspec.field(name=EVEN_PARITY, default=None)
+
+
+class VMIMetadata(Metadata, frozen=True, kw_only=True):
+    annotations: VMIAnnotations = VMIAnnotations()
 
 
 class VMI(Wire, frozen=True, kw_only=True):
-    metadata: Metadata
+    metadata: VMIMetadata
     spec: VMISpec = VMISpec()
     status: VMIStatus = VMIStatus()
 
@@ -195,11 +220,24 @@ class VMI(Wire, frozen=True, kw_only=True):
         backup = tracking.backup_status if tracking is not None else None
         return (backup.backup_name or "unnamed") if backup is not None and not backup.completed else ""
 
-    def memory_being_plugged(self) -> int:
-        """Bytes of guest memory that the spec asks for, if a change of it is under way; else 0. The target pod is made
-        for it, the running pod may not have been (kubevirt hotplug through migration)."""
-        memory = self.spec.domain.memory
-        return units(memory.guest) if memory is not None and memory.guest and self.is_true("HotMemoryChange") else 0
+    @property
+    def being_plugged(self) -> bool:
+        """Whether CPUs or memory are changed by its next migration: the target is made for the spec, and the running
+        pod was not (kubevirt pkg/virt-controller/watch/vmi/lifecycle.go, requireCPUHotplug, requireMemoryHotplug)."""
+        kinds = ("HotVCPUChange", "HotMemoryChange")
+        return any(condition.type in kinds for condition in self.status.conditions)
+
+    def copied_disks(self) -> int:
+        """Bytes of the volumes that its next migration copies (storage/types, GetTotalSizeMigratedVolumes)."""
+        volumes = self.status.migrated_volumes
+        return sum(each.source_pvc_info.size for each in volumes if each.source_pvc_info is not None)
+
+    @property
+    def has_hotplugged_volumes(self) -> bool:
+        """Kubevirt pkg/controller/controller.go, VMIHasHotplugVolumes: one that is being detached counts."""
+        return any(status.hotplug_volume is not None for status in self.status.volume_status) or any(
+            volume.hotpluggable for volume in self.spec.volumes
+        )
 
 
 class MigrationSpec(Wire, frozen=True, kw_only=True):
@@ -289,21 +327,30 @@ class VMIM(Wire, frozen=True, kw_only=True):
         return None
 
 
-class MigrationConfiguration(Wire, frozen=True, kw_only=True):
+class MigrationConfiguration(Options, frozen=True, kw_only=True):
     """Defaults: kubevirt pkg/virt-config/virt-config.go."""
 
     parallel_migrations_per_cluster: int | None = None
     parallel_outbound_migrations_per_node: int | None = None
-    bandwidth_per_migration: str | int = ""
+    network: str | None = None
 
 
 class DeveloperConfiguration(Wire, frozen=True, kw_only=True):
     node_selectors: dict[str, str] = {}
+    cpu_allocation_ratio: int = 0
+    memory_overcommit: int = 0
+
+
+class SupportContainer(Wire, frozen=True, kw_only=True):
+    type: str = ""
+    resources: Requests = Requests()
 
 
 class KubeVirtConfiguration(Wire, frozen=True, kw_only=True):
     migrations: MigrationConfiguration | None = None
     developer_configuration: DeveloperConfiguration | None = None
+    additional_guest_memory_overhead_ratio: str | None = None
+    support_container_resources: tuple[SupportContainer, ...] = ()
 
 
 class KubeVirtSpec(Wire, frozen=True, kw_only=True):
@@ -334,17 +381,35 @@ class KubeVirt(Wire, frozen=True, kw_only=True):
         return 2 if limit is None else limit
 
     @property
-    def bandwidth_limit(self) -> int:
-        """Bytes a second that one migration may send; 0 is no limit."""
-        migrations = self.spec.configuration.migrations
-        limit = migrations.bandwidth_per_migration if migrations else ""
-        return units(limit) if limit else 0
-
-    @property
     def node_selectors(self) -> dict[str, str]:
         """What every launcher pod asks of its node, by the cluster's configuration."""
         developer = self.spec.configuration.developer_configuration
         return developer.node_selectors if developer else {}
+
+    @property
+    def has_migration_network(self) -> bool:
+        """Whether virt-handlers are to migrate over a network of its own."""
+        migrations = self.spec.configuration.migrations
+        return migrations is not None and bool(migrations.network)
+
+    @property
+    def cpu_allocation_ratio(self) -> int:
+        """How many virtual CPUs share one that is requested."""
+        developer = self.spec.configuration.developer_configuration
+        ratio = developer.cpu_allocation_ratio if developer else 0
+        return ratio if ratio > 0 else 10
+
+    @property
+    def memory_overcommit(self) -> int:
+        """Guest memory in hundredths of the memory that is requested for it."""
+        developer = self.spec.configuration.developer_configuration
+        percent = developer.memory_overcommit if developer else 0
+        return percent if percent > 0 else 100
+
+    def support_container(self, kind: str) -> Requests:
+        """What the configuration gives a container of this kind; nothing where it keeps the defaults."""
+        known = self.spec.configuration.support_container_resources
+        return next((each.resources for each in known if each.type == kind), Requests())
 
     @property
     def upgrading(self) -> bool:

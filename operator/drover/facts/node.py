@@ -1,15 +1,19 @@
 """A Node, as far as placement and maintenance read it."""
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from functools import cached_property
 
 import msgspec
 
 from drover.facts.quantity import Resources, resources
 from drover.facts.selector import Taint
-from drover.facts.wire import Condition, Metadata, Wire, find
+from drover.facts.wire import Condition, Metadata, Wire, find, same_facts
 
 SCHEDULABLE_FOR_KUBEVIRT = "kubevirt.io/schedulable"
+HEARTBEAT = "kubevirt.io/heartbeat"
+SILENT_AFTER = timedelta(minutes=5)
+"""heartBeatTimeout of virt-controller (kubevirt pkg/virt-controller/watch/node/node.go)."""
 BEFORE = "drover.dev/before"
 CPU_VENDOR = "cpu-vendor.node.kubevirt.io/"
 CPU_FEATURE = "cpu-feature.node.kubevirt.io/"
@@ -20,9 +24,11 @@ PRESSURES = ("MemoryPressure", "DiskPressure", "PIDPressure")
 
 
 class NodeAnnotations(Wire, frozen=True, kw_only=True):
-    """Only ours: KubeVirt's heartbeat changes several times a second in a large cluster and nothing reads it."""
+    """Ours, and virt-handler's heartbeat, by which two nodes are not told apart (`same_node`): in a large cluster it
+    changes several times a second."""
 
     before: str = msgspec.field(name=BEFORE, default="")
+    heartbeat: str = msgspec.field(name=HEARTBEAT, default="")
 
 
 class NodeMetadata(Metadata, frozen=True, kw_only=True):
@@ -43,6 +49,11 @@ class Node(Wire, frozen=True, kw_only=True, dict=True):
     metadata: NodeMetadata
     spec: NodeSpec = NodeSpec()
     status: NodeStatus = NodeStatus()
+    silent: bool = False
+    """Whether virt-handler had not been heard of for five minutes when the snapshot was taken (`as_of`). The API has no
+    such field."""
+    networked: bool = False
+    """Whether its virt-handler listens in the migration network: said by `site.survey`, and not by the API either."""
 
     @property
     def name(self) -> str:
@@ -85,6 +96,20 @@ class Node(Wire, frozen=True, kw_only=True, dict=True):
         features = (key.removeprefix(_HOST_FEATURES) for key in labels if key.startswith(_HOST_FEATURES))
         return {MIGRATION_MODEL + name: "true" for name in models} | {CPU_FEATURE + name: "true" for name in features}
 
+    def as_of(self, now: datetime) -> "Node":
+        """The node as it is at a moment: `silent` is what the heartbeat says then, by the rule of virt-controller
+        (isNodeUnresponsive), which takes up to a minute to write it into the label, and writes nothing while it is
+        down. No heartbeat and one that cannot be read are not held against the node there, and are not here."""
+        text = self.metadata.annotations.heartbeat
+        if not text:
+            return self
+        try:
+            beat = datetime.fromisoformat(text)
+        except ValueError:
+            return self
+        late = beat.tzinfo is not None and beat < now - SILENT_AFTER
+        return msgspec.structs.replace(self, silent=True) if late else self
+
     def pressure(self) -> str | None:
         """The type of the first pressure condition that is not known to be false, if there is one."""
         for kind in PRESSURES:
@@ -96,6 +121,14 @@ class Node(Wire, frozen=True, kw_only=True, dict=True):
     def allocatable(self) -> Resources:
         """What pods may request here, in the units of `facts.quantity`."""
         return resources(self.status.allocatable)
+
+
+def same_node(one: Node, other: Node) -> bool:
+    """Whether two versions of a node mean the same to a decision: only the age of a heartbeat does, and `as_of` tells
+    that of whichever is the newest."""
+    annotations = msgspec.structs.replace(other.metadata.annotations, heartbeat=one.metadata.annotations.heartbeat)
+    metadata = msgspec.structs.replace(other.metadata, annotations=annotations)
+    return same_facts(one, msgspec.structs.replace(other, metadata=metadata))
 
 
 class Before(Wire, frozen=True, kw_only=True):

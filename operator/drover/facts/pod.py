@@ -11,6 +11,9 @@ from drover.facts.requests import ContainerStatus, Given, reserved
 from drover.facts.wire import Condition, Metadata, Wire, find
 
 LAUNCHER = "virt-launcher"
+HANDLER = "virt-handler"
+MIGRATION_INTERFACE = "migration0"
+"""What virt-handler's interface in the migration network is called (kubevirt api/core/v1/types.go)."""
 MIGRATION_JOB_UID = "kubevirt.io/migrationJobUID"
 CREATED_BY = "kubevirt.io/created-by"
 
@@ -22,6 +25,29 @@ class PodAnnotations(Wire, frozen=True, kw_only=True):
     memory_overhead: str = msgspec.field(name="kubevirt.io/memory-overhead-bytes", default="")
     domain: str = msgspec.field(name="kubevirt.io/domain", default="")
     migration: str = msgspec.field(name="kubevirt.io/migrationJobName", default="")
+    networks: str = msgspec.field(name="k8s.v1.cni.cncf.io/network-status", default="")
+    """Of what Multus says of its networks, whether there is a migration network: the name of its interface, or the
+    empty string. The rest, hundreds of bytes of every pod, is dropped while it is decoded."""
+
+    def __post_init__(self) -> None:
+        if self.networks:
+            msgspec.structs.force_setattr(self, "networks", MIGRATION_INTERFACE if _migrates(self.networks) else "")
+
+
+class _Network(Wire, frozen=True, kw_only=True):
+    interface: str = ""
+
+
+def _migrates(status: str) -> bool:
+    if status == MIGRATION_INTERFACE:
+        return True
+    if MIGRATION_INTERFACE not in status:
+        return False
+    try:
+        known = msgspec.json.decode(status, type=list[_Network])
+    except msgspec.MsgspecError:
+        return False
+    return any(network.interface == MIGRATION_INTERFACE for network in known)
 
 
 class PodMetadata(Metadata, frozen=True, kw_only=True):
@@ -59,6 +85,10 @@ class Pod(Wire, frozen=True, kw_only=True, dict=True):
     @property
     def is_launcher(self) -> bool:
         return self.metadata.labels.get("kubevirt.io") == LAUNCHER
+
+    @property
+    def is_handler(self) -> bool:
+        return self.metadata.labels.get("kubevirt.io") == HANDLER
 
     @cached_property
     def vmi_uid(self) -> str:

@@ -13,6 +13,7 @@ from drover.facts.kubevirt import CRD, VMI, VMIM, KubeVirt
 from drover.facts.namespace import Namespace, PodDisruptionBudget, ResourceQuota
 from drover.facts.node import Node
 from drover.facts.pod import Pod
+from drover.facts.policy import MigrationPolicy
 from drover.facts.storage import CSINode, PersistentVolume, PersistentVolumeClaim, VolumeAttachment
 from drover.facts.wire import Key
 
@@ -44,11 +45,12 @@ class Snapshot:
     """What was known when a round began. Everything in it is immutable; nothing in it is written to.
 
     `stale` names the resources whose watch has been silent for longer than 90 s, or that were never listed: while it
-    is not empty nothing is started. `unlisted` are those of them that were never listed since we began: what is not
-    in here may be there all the same. `illegible` are objects that cannot be read, by resource, name and UID: they are
-    not in here, and are not gone. `gone` are our own migrations that were deleted after we saw them and whose end is
-    not in a report yet, as they were seen last: a cache, lost with the process. `absent` names resources whose kind
-    the API server does not serve (KubeVirt is not installed).
+    is not empty nothing is started. Policies are not among them: only forecasts read those. `unlisted` are those of
+    them that were never listed since we began: what is not in here may be there all the same. `illegible` are objects
+    that cannot be read, by resource, name and UID: they are not in here, and are not gone. `gone` are our own
+    migrations that were deleted after we saw them and whose end is not in a report yet, as they were seen last: a
+    cache, lost with the process. `absent` names resources whose kind the API server does not serve (KubeVirt is not
+    installed).
     """
 
     nodes: Mapping[Key, Node] = field(default_factory=nothing)
@@ -58,6 +60,7 @@ class Snapshot:
     gone: Mapping[Key, VMIM] = field(default_factory=nothing)
     kubevirts: Mapping[Key, KubeVirt] = field(default_factory=nothing)
     crds: Mapping[Key, CRD] = field(default_factory=nothing)
+    policies: Mapping[Key, MigrationPolicy] = field(default_factory=nothing)
     namespaces: Mapping[Key, Namespace] = field(default_factory=nothing)
     quotas: Mapping[Key, ResourceQuota] = field(default_factory=nothing)
     budgets: Mapping[Key, PodDisruptionBudget] = field(default_factory=nothing)

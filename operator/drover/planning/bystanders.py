@@ -50,12 +50,14 @@ def could_leave(
     fleet: Fleet,
 ) -> list[Mover]:
     """The VMs on these nodes that may be asked to go elsewhere, each with nodes it may not go to: none that is `kept`
-    (by UID), none that others have to be near, none that KubeVirt would not migrate now. `avoid`: nodes by UID where
-    the scheduler has refused it."""
+    (by UID), none that others have to be near, none that KubeVirt would not migrate now or that a silent virt-handler
+    would have to send. `avoid`: nodes by UID where the scheduler has refused it."""
     near = {terms for terms in (each.bonds.near for each in fleet.neighbours.population.occupants) if terms}
     followed = {uid for terms in near for uid in fleet.neighbours.meant(terms)}
     found = []
     for node in nodes:
+        if fleet.nodes[fleet.position[node]].silent:
+            continue
         for vmi in relations.guests.get(node, ()):
             if vmi.uid in kept or vmi.uid in followed or not _moves(vmi, relations):
                 continue

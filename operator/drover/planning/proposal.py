@@ -217,7 +217,9 @@ def _hash(goal: Goal, barred: Mapping[str, str], snapshot: Snapshot) -> str:
 
 def nodes_mark(snapshot: Snapshot) -> str:
     """Changes when a node comes, goes, or may be used or not used any more."""
-    nodes = sorted((n.name, n.usable_by_kubevirt, n.ready, n.cordoned, n.spec.taints) for n in snapshot.nodes.values())
+    nodes = sorted(
+        (n.name, n.usable_by_kubevirt, n.silent, n.ready, n.cordoned, n.spec.taints) for n in snapshot.nodes.values()
+    )
     return hashlib.sha256(repr(nodes).encode()).hexdigest()[:16]
 
 

@@ -9,7 +9,7 @@ from drover.api.reasons import Reason, WaitReason
 from drover.api.shared import FailurePolicy, Waiting
 from drover.facts.kubevirt import VMI
 from drover.facts.snapshot import Refusal
-from drover.planning.demand import quota
+from drover.planning.demand import attachment, quota
 from drover.planning.proposal import Assignment, Proposal
 from drover.running import ledger
 from drover.running.preflight import Hold, brief
@@ -120,6 +120,16 @@ def _not_migratable(c: Candidate) -> Waiting | None:
     return wait(WaitReason.NOT_MIGRATABLE, message, "remove the cause, or shut the VM down for the maintenance")
 
 
+def _source_silent(c: Candidate) -> Waiting | None:
+    """The source's virt-handler tells the guest to go (kubevirt pkg/virt-handler/migration-source.go): without it the
+    target would be prepared, and hold a slot for ever."""
+    node = c.round.snapshot.node(c.vmi.node)
+    if node is None or not node.silent:
+        return None
+    message = f"virt-handler on {node.name} has been silent for 5 minutes, and it is what sends the VM"
+    return wait(WaitReason.HANDLER_SILENT, message, f"see why virt-handler does not run on {node.name}")
+
+
 def _held(c: Candidate) -> Waiting | None:
     """What holds the whole plan. A rehearsal or a pause does not hide that a VM fits nowhere: that is what is asked."""
     if c.hold is None:
@@ -225,7 +235,10 @@ def _backup(c: Candidate) -> Waiting | None:
 def _quota(c: Candidate) -> Waiting | None:
     """KubeVirt would try to create the target pod again and again, and the migration would never end."""
     pod = c.round.index.source_pod(c.vmi)
-    words = quota.exceeded(pod, c.round.index) if pod is not None else None
+    if pod is None or c.case.namespace not in c.round.index.quotas:
+        return None
+    pods = attachment.migration_pods(c.vmi, pod, c.round.snapshot.kubevirt)
+    words = quota.exceeded(pods, c.case.namespace, c.round.index)
     if words is None:
         return None
     moving = [vmim.name for (space, _), vmims in c.round.index.in_flight.items() if space == c.case.namespace
@@ -318,6 +331,7 @@ GATES: tuple[Callable[[Candidate], Waiting | None], ...] = (
     _lingers,
     _not_running,
     _not_migratable,
+    _source_silent,
     _held,
     _unrecorded,
     _retries_spent,

@@ -68,7 +68,7 @@ def is_undone(thing: MigrationPlan | NodeMaintenance) -> bool:
 
 def usable(node: Node) -> bool:
     """Whether KubeVirt could place a VM here now."""
-    return node.usable_by_kubevirt and node.ready and not node.cordoned
+    return node.usable_by_kubevirt and not node.silent and node.ready and not node.cordoned
 
 
 @dataclass(frozen=True, slots=True)

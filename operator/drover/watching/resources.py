@@ -14,8 +14,9 @@ from drover.api.report import MigrationReport
 from drover.api.shared import GROUP, VERSION, ObjectMeta
 from drover.facts.kubevirt import CRD, VMI, VMIM, KubeVirt
 from drover.facts.namespace import Namespace, PodDisruptionBudget, ResourceQuota
-from drover.facts.node import Node
+from drover.facts.node import Node, same_node
 from drover.facts.pod import Pod
+from drover.facts.policy import MigrationPolicy
 from drover.facts.storage import CSINode, PersistentVolume, PersistentVolumeClaim, VolumeAttachment
 from drover.facts.wire import Key, Object, same_facts
 
@@ -84,6 +85,7 @@ class Resource(Generic[T]):
     """One resource. `name` is what it is called in the Snapshot; `params` cut it down on the server.
 
     `wanted` repeats what `params` select: an object read by name may be one that a watch would not deliver.
+    `vital`: while nothing is heard of it nothing is started.
     `read_event` reads a line of a watch in one pass, where there is a quicker way than to read its object by itself.
     """
 
@@ -97,6 +99,7 @@ class Resource(Generic[T]):
     namespaced: bool = False
     params: Mapping[str, str] = field(default_factory=dict)
     wanted: Callable[[T], bool] = lambda _: True
+    vital: bool = True
 
     def collection(self, namespace: str = "") -> str:
         """The path of all its objects, or of those in a namespace."""
@@ -186,6 +189,8 @@ def _projected(
     namespaced: bool = False,
     params: Mapping[str, str] | None = None,
     wanted: Callable[[P], bool] = lambda _: True,
+    same: Callable[[P, P], bool] = same_facts,
+    vital: bool = True,
 ) -> Resource[P]:
     """A resource whose objects are projected while they are decoded."""
     return Resource(
@@ -195,14 +200,15 @@ def _projected(
         kind or projection.__name__,
         read=msgspec.json.Decoder(projection).decode,
         read_event=msgspec.json.Decoder(Event[projection]).decode,  # type: ignore[valid-type]  # only known when called
-        same=same_facts,
+        same=same,
         namespaced=namespaced,
         params=params or {},
         wanted=wanted,
+        vital=vital,
     )
 
 
-NODES = _projected("nodes", CORE, "nodes", Node)
+NODES = _projected("nodes", CORE, "nodes", Node, same=same_node)
 PODS = _projected(
     "pods",
     CORE,
@@ -231,6 +237,9 @@ CRDS = _projected(
     params={"fieldSelector": f"metadata.name={VMIM_CRD}"},
     wanted=lambda crd: crd.metadata.name == VMIM_CRD,
 )
+POLICIES = _projected(
+    "policies", "/apis/migrations.kubevirt.io/v1alpha1", "migrationpolicies", MigrationPolicy, vital=False
+)
 NAMESPACES = _projected("namespaces", CORE, "namespaces", Namespace)
 QUOTAS = _projected("quotas", CORE, "resourcequotas", ResourceQuota, namespaced=True)
 BUDGETS = _projected("budgets", "/apis/policy/v1", "poddisruptionbudgets", PodDisruptionBudget, namespaced=True)
@@ -257,6 +266,7 @@ CLUSTER: tuple[Resource[Any], ...] = (
     VMIMS,
     KUBEVIRTS,
     CRDS,
+    POLICIES,
     NAMESPACES,
     QUOTAS,
     BUDGETS,

@@ -16,6 +16,7 @@ from tests.builders import (
     a_namespace,
     a_node,
     a_pod,
+    a_policy,
     a_quota,
     a_vmi,
     a_vmim,
@@ -30,6 +31,7 @@ PARTS: dict[str, Part] = {
     "VirtualMachineInstance": VMI.without_pods(),
     "VirtualMachineInstanceMigration": a_vmim("web", "m"),
     "KubeVirt": a_kubevirt(),
+    "MigrationPolicy": a_policy("slow"),
     "Namespace": a_namespace("shop"),
     "ResourceQuota": a_quota("q"),
     "PodDisruptionBudget": a_budget("b"),
@@ -52,8 +54,8 @@ def listed(*kinds: str) -> bytes:
 def test_one_list_of_everything_is_the_cluster() -> None:
     read = dump.snapshot([listed(*PARTS)])
     expected = a_cluster(*PARTS.values()).pinning(None).snapshot()
-    for name in ("nodes", "pods", "vmis", "vmims", "kubevirts", "namespaces", "quotas", "budgets", "pvcs", "pvs",
-                 "csinodes", "attachments"):  # fmt: skip
+    for name in ("nodes", "pods", "vmis", "vmims", "kubevirts", "policies", "namespaces", "quotas", "budgets", "pvcs",
+                 "pvs", "csinodes", "attachments"):  # fmt: skip
         assert dict(getattr(read, name)) == dict(getattr(expected, name)), name
         assert getattr(read, name), name
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from drover.facts.node import BEFORE, Before, before, remembered
-from tests.builders import NodeBuilder, a_node, a_plan
+from drover.facts.node import BEFORE, HEARTBEAT, Before, before, remembered
+from tests.builders import NOW, NodeBuilder, a_node, a_plan, at, stamp
 
 GARBAGE = Before(unschedulable=False, since="", by="unknown", uid="")
 
@@ -46,6 +46,27 @@ def test_ready(node: NodeBuilder, ready: bool) -> None:
 )
 def test_kubevirt(node: NodeBuilder, usable: bool, known: bool) -> None:
     assert (node.build().usable_by_kubevirt, node.build().is_kubevirt_node) == (usable, known)
+
+
+@pytest.mark.parametrize(
+    ("heartbeat", "silent"),
+    [
+        (None, False),
+        (stamp(NOW), False),
+        (stamp(at(-300)), False),
+        (stamp(at(-301)), True),
+        (stamp(at(3600)), False),
+        ("2026-03-01T11:54:59+00:00", True),
+        ("2026-03-01T13:54:59+02:00", True),
+        ("2026-03-01T11:00:00", False),
+        ("", False),
+        ("long ago", False),
+    ],
+)
+def test_silence_is_what_virt_controller_calls_it(heartbeat: str | None, silent: bool) -> None:
+    node = a_node("n").annotated({HEARTBEAT: heartbeat} if heartbeat is not None else {}).build()
+    assert node.as_of(NOW).silent is silent
+    assert node.silent is False
 
 
 def test_what_it_offers_is_in_our_units() -> None:

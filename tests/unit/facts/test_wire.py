@@ -2,7 +2,7 @@
 
 import pytest
 
-from drover.facts.node import Node
+from drover.facts.node import Node, same_node
 from drover.facts.wire import same_facts
 from tests.builders import NodeBuilder, a_node, a_pod
 
@@ -16,7 +16,7 @@ def noisy() -> Node:
 
 
 def test_noise_is_no_difference() -> None:
-    assert same_facts(BASE, noisy())
+    assert same_node(BASE, noisy())
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,7 @@ def test_noise_is_no_difference() -> None:
 )
 def test_differences(node: NodeBuilder) -> None:
     assert not same_facts(BASE, node.build())
+    assert not same_node(BASE, node.build())
 
 
 def test_kinds_differ() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from drover.planning.certificate.bound import ONE, at_most, whole
@@ -30,6 +30,26 @@ def test_it_is_exact_when_everybody_asks_for_one(question: Question) -> None:
     assert certify(question).placeable == placeable(question)
 
 
+@example(
+    Question(
+        demand=np.array([[2, 0], [0, 2]]),
+        count=np.array([2, 2]),
+        allowed=np.array([[True, True], [False, True]]),
+        free=np.array([[2, 0], [2, 3]]),
+        resources=("memory", "cpu"),
+        nodes=["n0", "n1"],
+    )
+)
+@example(
+    Question(
+        demand=np.array([[1, 0], [0, 2]]),
+        count=np.array([2, 2]),
+        allowed=np.array([[False, True], [False, True]]),
+        free=np.array([[0, 0], [0, 2]]),
+        resources=("memory", "cpu"),
+        nodes=["n0", "n1"],
+    )
+)
 @given(questions())
 def test_each_shortage_is_true_by_itself(question: Question) -> None:
     for each in certify(question).shortages:

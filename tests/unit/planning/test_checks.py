@@ -41,6 +41,9 @@ TABLE = [
     (PLAIN, n2().set("metadata.labels", {}), "NotForKubeVirt",
      "is not usable for KubeVirt (label kubevirt.io/schedulable)"),
     (PLAIN, n2().not_ready(), "NotReady", "is not Ready"),
+    (PLAIN, n2().silent(), "Silent", "has had no heartbeat of its virt-handler for 5 minutes"),
+    (PLAIN, n2().silent().without_kubevirt(), "NotForKubeVirt",
+     "is not usable for KubeVirt (label kubevirt.io/schedulable)"),
     (PLAIN, n2().cordoned(), "Cordoned", "is cordoned"),
     (PLAIN, n2().condition("DiskPressure", "True"), "Pressure", "is under DiskPressure"),
     (PLAIN, n2().tainted("gpu", "NoSchedule", "yes"), "Taint",
@@ -88,7 +91,7 @@ def test_nodes_of_one_class_are_answered_like_each_alone(vmi: VMIBuilder) -> Non
 
 
 def test_every_node_check_that_can_say_no_is_met_by_a_table() -> None:
-    elsewhere = {"VolumeUnusable", "VolumeUnreachable", "VolumeZone", "FormerSelector", "Beyond"}
+    elsewhere = {"VolumeUnusable", "VolumeUnreachable", "VolumeZone", "FormerSelector", "MigrationNetwork", "Beyond"}
     found = {check.name for check in chain.CHECKS if isinstance(check, NodeCheck)}
     assert {name for _, _, name, _ in TABLE if name} == found - elsewhere
 

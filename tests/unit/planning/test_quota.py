@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from drover.planning.demand import quota
-from tests.builders import PlainBuilder, VMIBuilder, a_quota, a_vmi
+from drover.planning.demand import attachment, quota
+from tests.builders import NAMESPACE, PlainBuilder, VMIBuilder, a_quota, a_vmi
 from tests.unit.planning.scene import a_scene
 
 
@@ -22,7 +22,8 @@ def left(hard: dict[str, str], used: dict[str, str], name: str = "q", **spec: An
 
 def words(vmi: VMIBuilder, *quotas: PlainBuilder) -> str | None:
     scene = a_scene(vmi, *quotas)
-    return quota.exceeded(vmi.pod.build(), scene.relations)
+    pods = attachment.migration_pods(vmi.build(), vmi.pod.build(), None)
+    return quota.exceeded(pods, NAMESPACE, scene.relations)
 
 
 @pytest.mark.parametrize(

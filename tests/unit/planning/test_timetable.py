@@ -28,6 +28,7 @@ from tests.builders import (
     a_kubevirt,
     a_node,
     a_plan,
+    a_policy,
     a_record,
     a_report,
     a_vmi,
@@ -120,6 +121,17 @@ def test_one_stream_and_a_limited_bandwidth_take_longer() -> None:
     kubevirt = a_kubevirt().set("spec.configuration.migrations.bandwidthPerMigration", "64Mi")
     scene = the_scene(a_cluster(free, kubevirt), fast)
     assert timetable.forecasts([free.build()], scene)[0].seconds.p50 == pytest.approx(SETUP.median + 1024)
+
+
+def test_a_policy_and_copied_volumes_count() -> None:
+    """64 GiB of memory and a disk of 10 GiB, of which the claim has 12, at 64 MiB/s."""
+    copied = [{"sourcePVCInfo": {"capacity": {"storage": "12Gi"}, "requests": {"storage": "10Gi"}}}, {}]
+    vmi = a_vmi("db").memory("64Gi").labelled(app="db").set("status.migratedVolumes", copied)
+    slow = a_policy("slow", {"app": "db"}, bandwidthPerMigration="64Mi")
+    scene = the_scene(a_cluster(vmi, slow), Pace(Estimate(5e9, 0.1, 0.1), SETUP))
+    forecast = timetable.forecasts([vmi.build()], scene)[0]
+    assert forecast.sent.p50 == 74 * GIB
+    assert forecast.seconds.p50 == pytest.approx(SETUP.median + 74 * 16)
 
 
 def attempt(seconds: float, number: int = 1, outcome: Outcome = Outcome.DONE, **changes: Any) -> Attempt:

@@ -205,7 +205,7 @@ def test_node_affinity_is_the_vms_of_now_with_kubevirts_part_of_the_running_pod(
 
 @pytest.mark.parametrize(
     ("condition", "overhead", "asked"),
-    [("True", True, 6 * GI + OVERHEAD), ("False", True, 4 * GI + OVERHEAD), ("True", False, 4 * GI + OVERHEAD)],
+    [("True", True, 6 * GI + OVERHEAD), ("False", True, 6 * GI + OVERHEAD), ("True", False, 4 * GI + OVERHEAD)],
 )
 def test_memory_that_is_being_plugged_is_asked_for(condition: str, overhead: bool, asked: int) -> None:
     vmi = a_vmi("web").memory("4Gi").set("spec.domain.memory.guest", "6Gi").condition("HotMemoryChange", condition)

@@ -138,6 +138,8 @@ WAITS: list[tuple[str, WaitReason | None, Callable[[], ClusterBuilder]]] = [
     ("it is being stopped", WaitReason.PODS_ENDING, lambda: scene(a_vmi("web").deleting())),
     ("it does not run yet", WaitReason.NOT_RUNNING, lambda: scene(a_vmi("web").phase("Scheduled"))),
     ("it cannot migrate", WaitReason.NOT_MIGRATABLE, lambda: scene(a_vmi("web").not_migratable())),
+    ("virt-handler on its node is silent", WaitReason.HANDLER_SILENT, lambda: scene(a_node("n1").silent())),
+    ("virt-handler on its target is", WaitReason.NO_ELIGIBLE_TARGET, lambda: scene(a_node("n2").silent())),
     ("its plan is paused", WaitReason.PAUSED, lambda: scene(plan=a_plan("p").evacuates("n1").running().paused())),
     ("its plan is a dry run", WaitReason.DRY_RUN, lambda: scene(plan=a_plan("p").evacuates("n1").dry())),
     ("its plan is withdrawn", WaitReason.WITHDRAWN, lambda: scene(plan=a_plan("p").evacuates("n1").withdrawn())),

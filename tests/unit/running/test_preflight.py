@@ -203,7 +203,7 @@ def test_every_finding_of_a_plan_is_reached() -> None:
     """Those about single VMs are in the table of waits, those about nodes in that of maintenances; budgets have their
     own, and what is proven to lack room is a matter of the status."""
     others = {"NotMigratable", "NotRunning", "NoEligibleTarget", "NoRoom", "RetriesSpent", "VerificationFailed"}
-    others |= {"QuotaExceeded", "DisruptionBudget"}
+    others |= {"QuotaExceeded", "DisruptionBudget", "HandlerSilent"}
     maintenances = {"LastNode", "NameTaken"}
     told = (
         {each.value for each in FindingReason}

@@ -48,7 +48,7 @@ def test_all_objects_of_a_namespaced_resource_are_in_one_collection() -> None:
 
 
 def test_names_are_the_snapshots() -> None:
-    assert len({resource.name for resource in ALL}) == len(ALL) == 16
+    assert len({resource.name for resource in ALL}) == len(ALL) == 17
 
 
 @pytest.mark.parametrize(("text", "number"), [("17", 17), ("", 0), ("abc", 0)])

@@ -7,10 +7,23 @@ from typing import Any
 import pytest
 
 from drover.facts.kubevirt import VMIM
+from drover.facts.node import HEARTBEAT, Node
 from drover.watching import shelf as shelves
 from drover.watching import store as stores
 from drover.watching.listing import Listing
-from drover.watching.resources import ALL, MAINTENANCES, NODES, PLANS, PODS, REPORTS, VMIMS, Identity, Resource, Stub
+from drover.watching.resources import (
+    ALL,
+    MAINTENANCES,
+    NODES,
+    PLANS,
+    PODS,
+    POLICIES,
+    REPORTS,
+    VMIMS,
+    Identity,
+    Resource,
+    Stub,
+)
 from drover.watching.store import Store
 from tests.unit.watching.objects import a_node, a_pod, a_vmim, an_object, read_as
 
@@ -202,7 +215,7 @@ def test_refusals_are_forgotten_after_an_hour(store: Store) -> None:
     assert not store.snapshot(NOW + timedelta(hours=1, seconds=1)).refusals
 
 
-EVERYTHING = frozenset(resource.name for resource in ALL)
+EVERYTHING = frozenset(resource.name for resource in ALL if resource.vital)
 
 
 def test_what_was_never_listed_is_stale(store: Store) -> None:
@@ -370,3 +383,35 @@ def test_a_list_says_what_cannot_be_read(store: Store) -> None:
     store.read(NODES, Listing([a_node("b", 10)], "12", [stub]))
     assert set(versions(store)) == {"b"}
     assert store.snapshot(NOW).illegible == {("nodes", "a", "a-uid")}
+
+
+def a_heartbeat(version: int, moment: datetime) -> Node:
+    body = an_object("a", version)
+    body["metadata"]["annotations"] = {HEARTBEAT: f"{moment:%Y-%m-%dT%H:%M:%SZ}"}
+    return read_as(NODES, body)
+
+
+def test_a_heartbeat_wakes_nobody_and_its_age_is_in_the_snapshot(store: Store) -> None:
+    store.put(NODES, a_heartbeat(10, NOW))
+    woken(store)
+    revision = store.revision
+
+    def is_silent(seconds: int) -> bool:
+        return store.snapshot(NOW + timedelta(seconds=seconds)).nodes["", "a"].silent
+
+    assert [is_silent(300), is_silent(301)] == [False, True]
+    assert not store.put(NODES, a_heartbeat(11, NOW + timedelta(seconds=60)))
+    assert not woken(store)
+    assert store.revision == revision
+    assert [is_silent(301), is_silent(361)] == [False, True]
+
+
+def test_policies_hold_nothing_up(store: Store) -> None:
+    for resource in ALL:
+        if resource is not POLICIES:
+            store.replace(resource, [], "1")
+            store.heard(resource, NOW)
+    seen = store.snapshot(NOW)
+    assert (seen.stale, seen.unlisted, seen.absent) == (frozenset(), frozenset(), frozenset())
+    store.absent(POLICIES)
+    assert store.snapshot(NOW).absent == {"policies"}

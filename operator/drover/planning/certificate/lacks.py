@@ -27,7 +27,9 @@ def lacks(
     question: Question, groups: Groups, price: Floats, left: Floats, kinds: Ints, reached: Ints
 ) -> tuple[Lack, ...]:
     """What the VMs that are left over lack. `left` float[kinds], `kinds` and `reached` the region's own."""
-    tight = price[reached] > 0
+    # What has run out and is not asked for by those who are left over is not why they are.
+    asked = (groups.demand[kinds[left[kinds] > 0]] > 0).any(axis=0)
+    tight = (price[reached] > 0) & asked
     runs_out = list(_run_out(question, groups, tight, left, kinds, reached))
     whole = reached[~tight.any(axis=1)]
     pieces = _pieces(question, groups, left, kinds, whole) if whole.size else ()

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drover.facts.node import Node
-from drover.planning.checks import nodes, others, room, selection, volumes
+from drover.planning.checks import network, nodes, others, room, selection, volumes
 from drover.planning.checks.check import YES, Answer, FleetCheck, NodeCheck, Objection, Verdict
 from drover.planning.demand.guest import Guest
 from drover.planning.demand.vmclass import VMClass
@@ -37,6 +37,7 @@ CHECKS: tuple[NodeCheck | FleetCheck, ...] = (
     nodes.PRESSURE,
     selection.TAINT,
     nodes.NOT_FOR_KUBEVIRT,
+    nodes.SILENT,
     selection.NODE_SELECTOR,
     selection.NODE_AFFINITY,
     room.PORTS,
@@ -49,6 +50,7 @@ CHECKS: tuple[NodeCheck | FleetCheck, ...] = (
     others.SPREAD,
     room.MEMORY,
     selection.FORMER_SELECTOR,
+    network.MIGRATION_NETWORK,
     NodeCheck("Beyond", "", _beyond_us, "watch what the scheduler says when it moves"),
 )
 NODE_CHECKS = tuple((n, each) for n, each in enumerate(CHECKS, start=1) if isinstance(each, NodeCheck))
@@ -64,6 +66,7 @@ def asked(vm_class: VMClass) -> object:
         vm_class.tolerations,
         vm_class.former,
         vm_class.volumes,
+        vm_class.off_network,
         vm_class.beyond,
     )
 

@@ -26,7 +26,14 @@ def not_kubevirts(_: VMClass, node: Node) -> Objection | None:
     return Objection("is not usable for KubeVirt (label kubevirt.io/schedulable)")
 
 
+def silent(_: VMClass, node: Node) -> Objection | None:
+    """The target's virt-handler has to prepare the guest and take it over: without it the migration would wait for
+    ever. Only as long as virt-controller has not written it into the label yet."""
+    return Objection("has had no heartbeat of its virt-handler for 5 minutes") if node.silent else None
+
+
 CORDONED = NodeCheck("Cordoned", "NodeUnschedulable", cordoned, "uncordon a node that can take it")
 NOT_READY = NodeCheck("NotReady", "TaintToleration", not_ready, "bring the node back")
 PRESSURE = NodeCheck("Pressure", "TaintToleration", pressure, "free memory, disk or processes on the node")
 NOT_FOR_KUBEVIRT = NodeCheck("NotForKubeVirt", "NodeAffinity", not_kubevirts, "see why virt-handler does not run there")
+SILENT = NodeCheck("Silent", "", silent, "see why virt-handler is silent there")

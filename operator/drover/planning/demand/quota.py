@@ -9,7 +9,7 @@ from drover.facts.index import Index
 from drover.facts.namespace import ResourceQuota, ScopedRequirement
 from drover.facts.pod import Pod
 from drover.facts.podspec import PodAffinity
-from drover.facts.quantity import Resources, human, millis, units
+from drover.facts.quantity import Resources, human, millis, total, units
 from drover.facts.requests import asked, limited
 
 MIGRATIONS = "count/virtualmachineinstancemigrations.kubevirt.io"
@@ -17,22 +17,22 @@ _NATIVE = ("cpu", "memory", "ephemeral-storage")
 _CPU = ("cpu", "requests.cpu", "limits.cpu")
 
 
-def exceeded(pod: Pod, index: Index) -> str | None:
-    """Which quota a target pod like this running one would exceed and by how much, in words; None if there is none."""
-    quotas = index.quotas.get(pod.metadata.namespace, [])
-    wanted = usage(pod) if quotas else {}
-    for quota in sorted(quotas, key=lambda each: each.metadata.name):
-        counted = wanted if in_scope(pod, quota) else {MIGRATIONS: 1}
-        words = _short(quota, counted)
+def exceeded(pods: Iterable[Pod], namespace: str, index: Index) -> str | None:
+    """Which quota of the namespace a migration that makes these pods would exceed and by how much, in words; None if
+    there is none."""
+    charges = [(pod, usage(pod)) for pod in pods]
+    for quota in sorted(index.quotas.get(namespace, ()), key=lambda each: each.metadata.name):
+        counted = (charge for pod, charge in charges if in_scope(pod, quota))
+        words = _short(quota, total([{MIGRATIONS: 1}, *counted]))
         if words:
             return f"the quota {quota.metadata.name} lacks {words} for a second pod of it"
     return None
 
 
 def usage(pod: Pod) -> Resources:
-    """What a target pod is charged for, by the names that quotas use, and the migration itself."""
+    """What a pod is charged for, by the names that quotas use."""
     requests, limits = asked(pod.spec), limited(pod.spec)
-    charged = {"pods": 1, "count/pods": 1, MIGRATIONS: 1}
+    charged = {"pods": 1, "count/pods": 1}
     for name, amount in requests.items():
         if name in _NATIVE or name.startswith("hugepages-"):
             charged[name] = amount

@@ -2,21 +2,21 @@
 
 The target pod is rendered by the code that rendered the running launcher pod (kubevirt
 pkg/virt-controller/services/template.go), so the running pod's spec is the truth to start from; what differs for a
-target is applied in `planning.demand.selection` and here.
+target is applied in `planning.demand.rendering` and `planning.demand.selection`.
 """
 
 from collections.abc import Mapping
 
 import msgspec
 
-from drover.facts.kubevirt import VMI
+from drover.facts.kubevirt import VMI, KubeVirt
 from drover.facts.node import Node
 from drover.facts.pod import HostPort, Pod
 from drover.facts.podspec import SpreadConstraint
-from drover.facts.quantity import Resources, units
+from drover.facts.quantity import Resources, total
 from drover.facts.requests import asked
 from drover.facts.selector import LabelSelector, NodeSelectorTerm, Requirement, Toleration
-from drover.planning.demand import selection
+from drover.planning.demand import attachment, rendering, selection
 from drover.planning.demand.volumes import NO_VOLUMES, Volumes
 
 GUEST_MEMORY = "guest memory"
@@ -49,7 +49,8 @@ class VMClass(msgspec.Struct, frozen=True, cache_hash=True):
     """The demands, hashable so that equal VMs fall together.
 
     `requests` in the units of `facts.quantity`, sorted by name, GUEST_MEMORY among them. `former` are labels that its
-    running pod selects for a reason nobody knows any more. `beyond` is what we do not model of it, in words that follow
+    running pod selects for a reason nobody knows any more. `off_network`: there is a migration network, and its node's
+    virt-handler is not in it. `beyond` is what we do not model of it, in words that follow
     "a VM that".
     """
 
@@ -62,6 +63,7 @@ class VMClass(msgspec.Struct, frozen=True, cache_hash=True):
     former: tuple[tuple[str, str], ...] = ()
     ports: tuple[HostPort, ...] = ()
     volumes: Volumes = NO_VOLUMES
+    off_network: bool = False
     beyond: tuple[str, ...] = ()
 
     @property
@@ -81,16 +83,18 @@ def classify(
     vmi: VMI,
     pod: Pod,
     source: Node | None,
-    cluster_selectors: Mapping[str, str],
+    kubevirt: KubeVirt | None,
     *,
     added: Mapping[str, str] | None = None,
     volumes: Volumes = NO_VOLUMES,
+    off_network: bool = False,
 ) -> VMClass:
     """The class of a VM: `pod` is the one its guest runs in, `source` the node that pod is on, `added` the selector of
     the migration that made the pod, if one did and it is known."""
-    selector, former = selection.node_selector(vmi, pod, source, cluster_selectors, added)
+    everywhere = kubevirt.node_selectors if kubevirt is not None else {}
+    selector, former = selection.node_selector(vmi, pod, source, everywhere, added)
     return VMClass(
-        requests=tuple(sorted(target_demand(vmi, pod).items())),
+        requests=tuple(sorted(target_demand(vmi, pod, kubevirt).items())),
         node_selector=tuple(sorted(selector.items())),
         affinity=selection.node_terms(vmi, pod),
         tolerations=selection.tolerations(vmi, pod),
@@ -98,6 +102,7 @@ def classify(
         former=tuple(sorted(former.items())),
         ports=pod.ports(),
         volumes=volumes,
+        off_network=off_network,
         beyond=_beyond(pod),
     )
 
@@ -140,13 +145,11 @@ def demand(vmi: VMI | None, pod: Pod) -> Resources:
     return _with_guest(vmi, pod, pod.requests())
 
 
-def target_demand(vmi: VMI, pod: Pod) -> Resources:
-    """What the target pod will request; more memory than the running pod, if more has been plugged in since."""
-    wanted = asked(pod.spec)
-    plugged, overhead = vmi.memory_being_plugged(), _overhead(vmi, pod)
-    if plugged and overhead and not _pages(wanted):
-        wanted["memory"] = max(wanted.get("memory", 0), plugged + overhead)
-    return _with_guest(vmi, pod, wanted)
+def target_demand(vmi: VMI, pod: Pod, kubevirt: KubeVirt | None) -> Resources:
+    """What the target pod will request, and the pod beside it if the VM has hotplugged volumes."""
+    target, beside = rendering.as_target(vmi, pod, kubevirt), attachment.attachment(vmi, kubevirt)
+    wanted = _with_guest(vmi, target, asked(target.spec))
+    return total([wanted, demand(None, beside)]) if beside is not None else wanted
 
 
 def _pages(requests: Mapping[str, int]) -> int:
@@ -158,15 +161,5 @@ def _with_guest(vmi: VMI | None, pod: Pod, requests: Mapping[str, int]) -> Resou
     asked_memory = requests.get("memory", 0)
     if vmi is None:
         return {**requests, GUEST_MEMORY: asked_memory}
-    guest = max(0, vmi.guest_memory() - _pages(requests)) + _overhead(vmi, pod)
+    guest = max(0, vmi.guest_memory() - _pages(requests)) + rendering.overhead(vmi, pod)
     return {**requests, GUEST_MEMORY: max(guest, asked_memory)}
-
-
-def _overhead(vmi: VMI, pod: Pod) -> int:
-    """Bytes on top of the guest: KubeVirt writes them on the pod (>= 1.8) and in the VMI's status."""
-    text = pod.metadata.annotations.memory_overhead or (vmi.status.memory.memory_overhead if vmi.status.memory else "")
-    try:
-        return units(text) if text else 0
-    except ValueError:
-        # An annotation, and so anybody's: the request still counts.
-        return 0

@@ -53,7 +53,8 @@ class NodeClasses:
             numbers: dict[object, int] = {}
             seen = [
                 numbers.setdefault(
-                    (n.usable_by_kubevirt, n.ready, n.cordoned, n.pressure(), n.spec.taints), len(numbers)
+                    (n.usable_by_kubevirt, n.silent, n.networked, n.ready, n.cordoned, n.pressure(), n.spec.taints),
+                    len(numbers),
                 )
                 for n in self.topology.nodes
             ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Container, Iterable, Mapping
 
-from msgspec.structs import replace
+import msgspec
 
 from drover.facts.index import Index
 from drover.facts.kubevirt import VMI, VMIM
@@ -56,7 +56,7 @@ def _fleet(
     asked: Container[str],
     concerns: Callable[[Pod], bool],
 ) -> Fleet:
-    nodes = tuple(sorted(snapshot.nodes.values(), key=lambda node: node.name))
+    nodes = tuple(_nodes(snapshot, index))
     position = {node.name: n for n, node in enumerate(nodes)}
     capacity = [_capacity(node) if node.name in asked else {} for node in nodes]
     names = tuple(sorted({name for each in capacity for name in each}, key=lambda name: (name == GUEST_MEMORY, name)))
@@ -77,6 +77,12 @@ def _fleet(
     here = {name: n for name, n in position.items() if name in asked}
     fleet.free -= _used(snapshot, index, here, names)
     return fleet
+
+
+def _nodes(snapshot: Snapshot, index: Index) -> Iterable[Node]:
+    """By name, each with what its virt-handler says of the migration network."""
+    for node in sorted(snapshot.nodes.values(), key=lambda node: node.name):
+        yield msgspec.structs.replace(node, networked=True) if node.name in index.networked else node
 
 
 def _concerning(guest: Guest) -> Callable[[Pod], bool]:
@@ -107,7 +113,7 @@ def _used(snapshot: Snapshot, index: Index, wanted: Positions, names: tuple[str,
             _add(sums[n], demand(index.vmis_by_uid.get(pod.vmi_uid), pod))
     for node, vmi, pod in inbound(snapshot, index):
         if node in wanted:
-            _add(sums[wanted[node]], target_demand(vmi, pod))
+            _add(sums[wanted[node]], target_demand(vmi, pod, snapshot.kubevirt))
     return table(sums, names)
 
 
@@ -203,7 +209,7 @@ def guest(vmi: VMI, snapshot: Snapshot, index: Index, position: Positions) -> Gu
     here = _vm(vmi, pod, snapshot, index, position)
     labels = {**here.labels, **vmi.metadata.labels}
     asked = bonds(selection.affinity(vmi, pod), here.namespace, labels, snapshot.namespaces, incoming=True)
-    return Guest(replace(here, labels=labels, bonds=asked), vm_class, attached)
+    return Guest(msgspec.structs.replace(here, labels=labels, bonds=asked), vm_class, attached)
 
 
 def class_of(vmi: VMI, snapshot: Snapshot, index: Index) -> VMClass | None:
@@ -211,14 +217,14 @@ def class_of(vmi: VMI, snapshot: Snapshot, index: Index) -> VMClass | None:
     pod = index.source_pod(vmi)
     if pod is None:
         return None
-    kubevirt = snapshot.kubevirt
     return classify(
         vmi,
         pod,
         snapshot.node(vmi.node),
-        kubevirt.node_selectors if kubevirt else {},
+        snapshot.kubevirt,
         added=_added(pod, snapshot),
         volumes=volumes(vmi, pod, snapshot),
+        off_network=bool(index.networked) and vmi.node not in index.networked,
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import nlargest
-from math import exp, inf, sqrt
+from math import exp, sqrt
 from statistics import NormalDist
 from typing import Protocol, TypeGuard
 
@@ -16,8 +16,8 @@ from drover.facts.pod import Pod
 from drover.facts.snapshot import Snapshot
 from drover.planning.forecast.calibration import Finished, Pace
 from drover.planning.forecast.calibration import pace as learnt
+from drover.planning.forecast.configured import policy_of
 from drover.planning.forecast.estimate import Z90, Range
-from drover.planning.forecast.policy import Policy
 from drover.planning.forecast.predict import Forecast, Subject, predict
 from drover.planning.timing import bounds, order
 from drover.planning.timing.bounds import Bound
@@ -122,13 +122,20 @@ def _listed(
 
 def forecasts(vmis: Iterable[VMI], scene: Scene) -> list[Forecast]:
     """What the migration of each VM will be like, in their order. No dirty rate is known."""
-    kubevirt, relations, pace = scene.snapshot.kubevirt, scene.relations, scene.pace
-    policy = Policy(bandwidth=(kubevirt.bandwidth_limit if kubevirt is not None else 0) or inf)
-    kinds = [(vmi.guest_memory(), _single_stream(relations.source_pod(vmi))) for vmi in vmis]
+    subjects = [_subject(vmi, scene) for vmi in vmis]
     # Many are alike, and what is not known of any does not tell them apart.
-    subjects = {kind: Subject(kind[0], single_stream=kind[1], policy=policy) for kind in kinds}
-    seen = dict(zip(subjects, predict(list(subjects.values()), pace.setup.median, goodput=pace.goodput), strict=True))
-    return [seen[kind] for kind in kinds]
+    kinds = list(dict.fromkeys(subjects))
+    seen = dict(zip(kinds, predict(kinds, scene.pace.setup.median, goodput=scene.pace.goodput), strict=True))
+    return [seen[subject] for subject in subjects]
+
+
+def _subject(vmi: VMI, scene: Scene) -> Subject:
+    return Subject(
+        vmi.guest_memory(),
+        disks=vmi.copied_disks(),
+        single_stream=_single_stream(scene.relations.source_pod(vmi)),
+        policy=policy_of(vmi, scene.snapshot),
+    )
 
 
 def _single_stream(pod: Pod | None) -> bool:

@@ -11,7 +11,7 @@ import pydantic
 from drover.facts.wire import Key
 from tests.builders import NOW
 
-OTHERS = ("namespaces", "quotas", "budgets", "pvcs", "pvs", "csinodes", "attachments")
+OTHERS = ("policies", "namespaces", "quotas", "budgets", "pvcs", "pvs", "csinodes", "attachments")
 RESOURCES = ("nodes", "pods", "vmis", "vmims", "kubevirts", "crds", *OTHERS, "plans", "maintenances", "reports")
 
 
