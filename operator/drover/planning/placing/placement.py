@@ -19,6 +19,7 @@ from drover.planning.placing.problem import KUBEVIRTS_OWN, Problem
 from drover.planning.placing.refusal import Refusals
 from drover.planning.placing.refusal import Unplaced as Unplaced
 from drover.planning.placing.relations import FleetRelations
+from drover.planning.placing.waiting import waits
 from drover.planning.site.fleet import IMPOSSIBLE, Amounts, Fleet
 from drover.planning.site.topology import Mask
 from drover.planning.timing.moves import Limits
@@ -68,11 +69,21 @@ def place(movers: Sequence[Mover], fleet: Fleet, barred: Mapping[str, str], limi
     for strict in (True, False):
         rest = [mover for mover in movers if mover.uid not in answers]
         answers |= site.spread_out(rest, strict=strict)
+    answers = _waiting(answers, movers, fleet)
     refusals = Refusals(fleet, barred)
     for mover in movers:
         if mover.uid not in answers:
             answers[mover.uid] = refusals.of(mover.guest, mover.barred, site.allowed(mover))
     return answers
+
+
+def _waiting(answers: Answers, movers: Sequence[Mover], fleet: Fleet) -> Answers:
+    """The same, each with whom it waits for."""
+    guests = {mover.uid: mover.guest for mover in movers}
+    placed = {uid: answer for uid, answer in answers.items() if isinstance(answer, Placed)}
+    awaited = waits([(guests[uid], fleet.position[each.target]) for uid, each in placed.items()], fleet)
+    names = {uid: sorted((other, fleet.nodes[node].name) for other, node in some) for uid, some in awaited.items()}
+    return answers | {uid: replace(each, after=tuple(names.get(uid, ()))) for uid, each in placed.items()}
 
 
 @dataclass(slots=True)
@@ -122,31 +133,16 @@ class _Site:
     def _settled(
         self, targets: Mapping[int, int], movers: Sequence[Mover], relations: FleetRelations, counts: Sequence[int]
     ) -> Answers:
-        """One by one in their order, for who was placed early has perhaps been sent elsewhere since. Who can go only
-        because others have gone waits for them."""
+        """One by one in their order, for who was placed early has perhaps been sent elsewhere since."""
         answers: Answers = {}
-        early = {vm for vm, target in targets.items() if relations.allows(vm, target)}
         for vm, target in targets.items():
             mover = movers[vm]
-            if not relations.allows(vm, target) or not has_room(self._demand(mover), self.fleet)[target]:
-                continue
-            ahead = () if vm in early else self._counted_by(mover, answers, movers)
-            placed = self._settle(mover, target, counts[vm])
-            answers[mover.uid] = replace(placed, after=tuple(sorted({*placed.after, *ahead})))
+            if relations.allows(vm, target) and has_room(self._demand(mover), self.fleet)[target]:
+                answers[mover.uid] = self._settle(mover, target, counts[vm])
         return answers
 
     def _demand(self, mover: Mover) -> Amounts:
         return self.fleet.demand(mover.guest.vm_class)
-
-    def _counted_by(self, mover: Mover, settled: Answers, movers: Sequence[Mover]) -> list[tuple[str, str]]:
-        """Those with a target already that the VM's spread counts, with that target."""
-        occupants = (each.guest.occupant for each in movers if each.uid in settled)
-        return [
-            (each.uid, answer.target)
-            for each in occupants
-            if isinstance(answer := settled[each.uid], Placed)
-            and any(rule.counts(each.namespace, each.labels) for rule in mover.guest.vm_class.spread)
-        ]
 
     def _offered(self, mover: Mover) -> bool:
         """Whether any node has all that it asks for at all."""
@@ -175,6 +171,7 @@ class _Site:
             movers=range(len(movers)),
             anchors=self._anchors(movers),
             lanes=_lanes(self.limits),
+            ordered=self._ordered(movers),
         )
 
     def _source(self, mover: Mover) -> int:
@@ -187,6 +184,14 @@ class _Site:
         wanted = {mover.guest.occupant.bonds.near for mover in movers} - {()}
         meant = {uid for terms in wanted for uid in self.fleet.neighbours.meant(terms)}
         return [n for n, mover in enumerate(movers) if mover.uid in meant]
+
+    def _ordered(self, movers: Sequence[Mover]) -> frozenset[int]:
+        """Who follows others or is followed, and who is spread or counted by that."""
+        rules = {rule for mover in movers for rule in mover.guest.vm_class.spread}
+        occupants = [mover.guest.occupant for mover in movers]
+        counted = (n for n, who in enumerate(occupants) if any(r.counts(who.namespace, who.labels) for r in rules))
+        minding = (n for n, mover in enumerate(movers) if mover.guest.vm_class.spread or occupants[n].bonds.near)
+        return frozenset((*counted, *minding, *self._anchors(movers)))
 
     def _fits(self, mover: Mover, target: int) -> bool:
         """Whether the VM may go there now, all counted that were settled before."""
@@ -201,11 +206,9 @@ class _Site:
         what = "the only node that may take it" if count == 1 else f"one of {count} nodes that may take it"
         left = _left(self._demand(mover), fleet, target)
         doubt = chain.doubt(guest, fleet, target) if self.codes(mover)[target] < chain.FITS else ""
-        awaited = fleet.neighbours.awaited(guest.occupant, target)
         fleet.move(guest, target)
-        after = tuple((uid, fleet.nodes[node].name) for uid, node in awaited)
         why = f"{what}; {left:.0%} of its scarcest resource stays free"
-        return Placed(fleet.nodes[target].name, why, doubt, after)
+        return Placed(fleet.nodes[target].name, why, doubt)
 
 
 def _lanes(limits: Limits | None) -> Limits:

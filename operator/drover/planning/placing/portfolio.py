@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from drover.planning.placing.backtracking import backtrack
 from drover.planning.placing.ejection import repair
-from drover.planning.placing.ground import NOWHERE, Ground, sized
+from drover.planning.placing.ground import NOWHERE, Ground, Sized, sized
 from drover.planning.placing.packing import STYLES, pack
 from drover.planning.placing.problem import Floats, Problem, Relations
 from drover.planning.placing.room import waits
@@ -47,7 +48,19 @@ def place(problem: Problem, relations: Callable[[], Relations]) -> Placement:
         if best[0][:3] == PERFECT:
             break
     assert best is not None
-    return _placement(*best[1:])
+    found = _backtracked(ready, relations, len(best[2])) if best[2] else None
+    return _placement(*(found or best[1:]))
+
+
+def _backtracked(ready: Sized, relations: Callable[[], Relations], worth: int) -> tuple[Ground, list[int]] | None:
+    """A placement that leaves out fewer, where trying everything finds one."""
+    found = backtrack(Ground(ready, relations()), worth)
+    if found is None:
+        return None
+    ground = Ground(ready, relations())
+    for vm, node in found:
+        ground.go(vm, node)
+    return ground, sorted({*ready.problem.movers} - {vm for vm, _ in found})
 
 
 def _repaired(ground: Ground, unplaced: list[int], worth: tuple[int, int] | None) -> list[int]:

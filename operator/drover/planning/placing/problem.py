@@ -26,6 +26,9 @@ class Relations(Protocol):
     def undo(self) -> None:
         """Take the last `move` back."""
 
+    def content(self, vm: int) -> bool:
+        """Whether the VM, where it is now, has those near whom it requires."""
+
 
 KUBEVIRTS_OWN = Limits(5, 2, 2)
 """KubeVirt's defaults, and ours for targets, which it does not limit."""
@@ -39,7 +42,8 @@ class Problem:
     `row` int64[V]; `at` int64[V], where each VM is, -1 if that is no node any more; `work` float64[V], how long or how
     large its migration is. `movers` have to get a target, `residents` may move as well if that makes room. `anchors`
     are movers that others follow: once they have a target they keep it. `barred` are further nodes a VM may not go to;
-    where it is, it never goes. `lanes`: how many migrations may run at once.
+    where it is, it never goes. `lanes`: how many migrations may run at once. `ordered` are movers for whom
+    it matters who goes first, or because of whom it matters for others.
     """
 
     demand: Amounts
@@ -54,6 +58,7 @@ class Problem:
     anchors: Sequence[int] = ()
     barred: Mapping[int, Sequence[int]] = field(default_factory=dict)
     lanes: Limits = KUBEVIRTS_OWN
+    ordered: frozenset[int] = frozenset()
 
 
 def essential(demand: Amounts, free: Amounts) -> list[int]:

@@ -54,6 +54,11 @@ class FleetRelations:
         vm, before = self._log.pop()
         self._go(vm, before)
 
+    def content(self, vm: int) -> bool:
+        """Whether the VM has near it, where it goes, whom it requires."""
+        target = self._targets.get(vm)
+        return target is None or self._fleet.neighbours.content(self._guests[vm].occupant, target)
+
     def _who_minds(self, guest: Guest) -> list[Callable[[Guest, Fleet], Mask]]:
         """The checks that can ever matter to the VM: who requires what of whom does not change."""
         fleet = self._fleet
