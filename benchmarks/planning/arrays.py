@@ -97,3 +97,6 @@ class Grouped:
 
     def content(self, vm: int) -> bool:
         return True
+
+    def kind(self, vm: int) -> Mask | None:
+        return None

@@ -55,6 +55,9 @@ class Apart:
     def content(self, vm: int) -> bool:
         return True
 
+    def kind(self, vm: int) -> Mask | None:
+        return None
+
 
 def a_scene(
     demand: Sequence[Sequence[int]],
@@ -121,3 +124,6 @@ class Unrelated:
 
     def content(self, vm: int) -> bool:
         return True
+
+    def kind(self, vm: int) -> Mask | None:
+        return None

@@ -66,10 +66,11 @@ class _Search:
         self._skip(ordered or following, rest, skipped)
 
     def _try(self, vm: int, fits: Mask, rest: list[int], skipped: int) -> None:
-        """Each node for the VM, the fullest first: others need the large holes."""
-        ground, left = self.ground, self.ground.left(vm)
+        """Each node for the VM: first where it does no harm, and then the fullest, for others need the large holes."""
+        ground, left, kind = self.ground, self.ground.left(vm), self.ground.relations.kind(vm)
+        harm = ~kind if kind is not None else np.zeros_like(fits)
         nodes = np.flatnonzero(fits)
-        for node in nodes[np.argsort(left[nodes], kind="stable")].tolist():
+        for node in nodes[np.lexsort((left[nodes], harm[nodes]))].tolist():
             ground.go(vm, node)
             self.from_here([other for other in rest if other != vm], skipped)
             ground.undo()

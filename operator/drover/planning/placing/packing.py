@@ -85,5 +85,14 @@ def _best(ground: Ground, vm: int, scores: Floats) -> int | None:
         mine[problem.at[vm]] = -np.inf
     if vm in problem.barred:
         mine[list(problem.barred[vm])] = -np.inf
-    best = int(mine.argmax())
+    best = int(_kindly(ground, vm, mine).argmax())
     return best if mine[best] > -np.inf else None
+
+
+def _kindly(ground: Ground, vm: int, scores: Floats) -> Floats:
+    """The scores of nodes on which it does no harm, or all if there are none of them."""
+    kind = ground.relations.kind(vm)
+    if kind is None:
+        return scores
+    kindly: Floats = np.where(kind, scores, -np.inf)
+    return kindly if kindly.max(initial=-np.inf) > -np.inf else scores

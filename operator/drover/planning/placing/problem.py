@@ -20,6 +20,9 @@ class Relations(Protocol):
     def mask(self, vm: int) -> Mask | None:
         """bool[nodes]: where the VM may be, all others being where they are now; None: anywhere."""
 
+    def kind(self, vm: int) -> Mask | None:
+        """bool[nodes]: where the VM may be without harm to others who may not refuse it; None: anywhere."""
+
     def move(self, vm: int, node: int) -> None:
         """From now on the VM counts on this node."""
 

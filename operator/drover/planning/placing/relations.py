@@ -22,6 +22,9 @@ class FleetRelations:
         self._log: list[tuple[int, int | None]] = []
         self._targets: dict[int, int] = {}
         self._minding = [self._who_minds(guest) for guest in guests]
+        for guest in guests:
+            # So that whom they count is told where not to go for their sake.
+            fleet.spreading.constraints(guest.vm_class)
 
     def fresh(self) -> "FleetRelations":
         """As it was in the beginning."""
@@ -38,6 +41,10 @@ class FleetRelations:
         for each in masks[1:]:
             result = result & each
         return result
+
+    def kind(self, vm: int) -> Mask | None:
+        """bool[nodes]: where the VM breaks nobody's spread."""
+        return self._fleet.spreading.unharmed(self._guests[vm].occupant)
 
     def allows(self, vm: int, node: int) -> bool:
         """Whether the VM may be on this node, all others being where they are now."""

@@ -48,6 +48,32 @@ class Counted:
         fine[-1] = False
         return fine
 
+    def unharmed(self, home: int | None) -> Mask:
+        """bool[nodes]: where a VM that is counted on the node `home` may go so that the skew, whosever it is, stays as
+        large as is allowed or as it is."""
+        others = self._without(home)
+        most, known = np.maximum(others[:-1].max(initial=0), others + 1), np.flatnonzero(self.known)
+        least = np.full(len(others), self.least(others))
+        if known.size >= max(1, self.rule.min_domains):
+            lowest = known[others[known] == least[0]]
+            if lowest.size == 1:
+                rest = others[known[known != lowest[0]]]
+                least[lowest[0]] = min(least[0] + 1, int(rest.min(initial=least[0] + 1)))
+        skew = most - least
+        skew[-1] = others[:-1].max(initial=0) - self.least(others)
+        fine: Mask = skew <= max(self.rule.max_skew, self._skew(self.pods))
+        return np.where(self.looked_at, fine[self.domains.of], fine[-1])
+
+    def _skew(self, pods: Counts) -> int:
+        return int(pods[:-1].max(initial=0)) - self.least(pods)
+
+    def _without(self, home: int | None) -> Counts:
+        """int[domains]: the pods without one that is counted."""
+        others = self.pods.copy()
+        if home is not None and self.looked_at[home]:
+            others[self.domains.of[home]] -= 1
+        return others
+
     def words(self, node: int, source: int | None) -> str:
         """Why not that node, in words that follow "the node"."""
         domain, rule = int(self.domains.of[node]), self.rule
@@ -60,10 +86,8 @@ class Counted:
 
     def others(self, source: int | None) -> Counts:
         """int[domains]: the pods without the VM's own."""
-        others = self.pods.copy()
-        if source is not None and self.rule.selector and self.rule.matches_itself and self.looked_at[source]:
-            others[self.domains.of[source]] -= 1
-        return others
+        mine = self.rule.selector and self.rule.matches_itself
+        return self._without(source if mine else None)
 
     def least(self, others: Counts) -> int:
         known = others[:-1][self.known]
@@ -121,6 +145,18 @@ class Spreading:
             if not counted.allowed(source)[node]:
                 return counted.words(node, source)
         return None
+
+    def unharmed(self, vm: Occupant) -> Mask | None:
+        """bool[nodes]: where the VM breaks no constraint that counts it, of those asked about so far: other VMs' as
+        well, whom the scheduler does not ask. None: anywhere."""
+        n = self.population.number.get(vm.uid)
+        concerned = self._concerned.get(n, ()) if n is not None else ()
+        if n is None or not concerned:
+            return None
+        result = np.ones(len(self.classes.topology.nodes), dtype=np.bool_)
+        for counted in concerned:
+            result &= counted.unharmed(self._home(n))
+        return result
 
     def counted_on(self, vm: Occupant) -> int | None:
         """The node where the VM itself is counted: VMs of a class that agree in it get the same answers."""
