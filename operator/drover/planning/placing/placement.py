@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from drover.facts.kubevirt import HOSTNAME
 from drover.planning.checks import chain
 from drover.planning.checks.room import has_room
 from drover.planning.demand.guest import Guest
@@ -172,6 +173,7 @@ class _Site:
             anchors=self._anchors(movers),
             lanes=_lanes(self.limits),
             ordered=self._ordered(movers),
+            bundles=self._bundles(movers),
         )
 
     def _source(self, mover: Mover) -> int:
@@ -184,6 +186,20 @@ class _Site:
         wanted = {mover.guest.occupant.bonds.near for mover in movers} - {()}
         meant = {uid for terms in wanted for uid in self.fleet.neighbours.meant(terms)}
         return [n for n, mover in enumerate(movers) if mover.uid in meant]
+
+    def _bundles(self, movers: Sequence[Mover]) -> dict[int, list[int]]:
+        """Who has to be on the host of one certain other mover, by that other, and who of those follows them."""
+        number = {mover.uid: n for n, mover in enumerate(movers)}
+        leader: dict[int, int] = {}
+        for n, mover in enumerate(movers):
+            near = mover.guest.occupant.bonds.near
+            meant = self.fleet.neighbours.meant(near) if any(term.key == HOSTNAME for term in near) else []
+            if len(meant) == 1 and meant[0] in number and meant[0] != mover.uid:
+                leader[n] = number[meant[0]]
+        result: dict[int, list[int]] = {}
+        for n in leader:
+            result.setdefault(_first(n, leader), []).append(n)
+        return {first: [n for n in rest if n != first] for first, rest in result.items()}
 
     def _ordered(self, movers: Sequence[Mover]) -> frozenset[int]:
         """Who follows others or is followed, and who is spread or counted by that."""
@@ -209,6 +225,15 @@ class _Site:
         fleet.move(guest, target)
         why = f"{what}; {left:.0%} of its scarcest resource stays free"
         return Placed(fleet.nodes[target].name, why, doubt)
+
+
+def _first(vm: int, leader: Mapping[int, int]) -> int:
+    """Whom all follow in the end; of those who follow each other in a circle any."""
+    seen = {vm}
+    while (following := leader.get(vm)) is not None and following not in seen:
+        vm = following
+        seen.add(vm)
+    return vm if following is None else min(seen)
 
 
 def _lanes(limits: Limits | None) -> Limits:

@@ -46,7 +46,8 @@ class Problem:
     large its migration is. `movers` have to get a target, `residents` may move as well if that makes room. `anchors`
     are movers that others follow: once they have a target they keep it. `barred` are further nodes a VM may not go to;
     where it is, it never goes. `lanes`: how many migrations may run at once. `ordered` are movers for whom
-    it matters who goes first, or because of whom it matters for others.
+    it matters who goes first, or because of whom it matters for others. `bundles` are movers who can only go where
+    another goes, by that other.
     """
 
     demand: Amounts
@@ -62,6 +63,7 @@ class Problem:
     barred: Mapping[int, Sequence[int]] = field(default_factory=dict)
     lanes: Limits = KUBEVIRTS_OWN
     ordered: frozenset[int] = frozenset()
+    bundles: Mapping[int, Sequence[int]] = field(default_factory=dict)
 
 
 def essential(demand: Amounts, free: Amounts) -> list[int]:

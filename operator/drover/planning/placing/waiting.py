@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from drover.planning.demand.guest import Guest
 from drover.planning.site.fleet import Fleet
+from drover.planning.site.population import Occupant
 from drover.planning.site.spread import Counted
 from drover.planning.site.topology import Counts
 
@@ -55,31 +56,40 @@ class _Course:
         return self.turns.get(uid, BEFORE_ALL)
 
     def follow(self, guest: Guest, target: int, of: Counts) -> None:
-        """One of those it requires near must be in the target's domain when it goes."""
+        """One of those it requires near must be in the target's domain when it goes, or none anywhere if it is the
+        first of its kind."""
         domain, mine = int(of[target]), self.turn(guest.uid)
-        arriving: list[tuple[int, str, int]] = []
-        leaving: list[tuple[int, str]] = []
-        for uid in self.fleet.neighbours.meant(guest.occupant.bonds.near):
-            here, heading = self._place(uid)
-            if here is not None and of[here] == domain:
-                if uid == guest.uid or (heading is not None and of[heading] == domain):
-                    return
-                leaving.append((self.turn(uid), uid))
-            elif heading is not None and of[heading] == domain and self.turn(uid) < mine:
-                arriving.append((self.turn(uid), uid, heading))
-        if arriving:
-            _, uid, node = min(arriving)
-            self.awaited[guest.uid].add((uid, node))
-        elif last := max((each for each in leaving if each[0] > mine), default=None):
-            self.awaited[last[1]].add((guest.uid, target))
+        meant = [
+            (self.turn(uid), uid, *self._places(uid, of))
+            for uid in self.fleet.neighbours.meant(guest.occupant.bonds.near)
+        ]
+        if any(here == domain and (uid == guest.uid or heading == domain) for _, uid, here, heading in meant):
+            return
+        arriving = min((each for each in meant if each[0] < mine and each[3] == domain), default=None)
+        leaving = max((each for each in meant if each[0] > mine and each[2] == domain), default=None)
+        home = self._heading(arriving[1]) if arriving is not None else None
+        if arriving is not None and home is not None:
+            self.awaited[guest.uid].add((arriving[1], home))
+        elif leaving is not None:
+            self.awaited[leaving[1]].add((guest.uid, target))
+        else:
+            for turn, uid, _, heading in meant:
+                if turn > mine and heading >= 0:
+                    self.awaited[uid].add((guest.uid, target))
 
-    def _place(self, uid: str) -> tuple[int | None, int | None]:
-        """Where it is, and where it will be."""
-        occupants = self.fleet.neighbours.population
-        occupant = occupants.occupants[occupants.number[uid]]
-        going = self.fleet.spreading.target(uid)
-        here = occupant.pods[0] if occupant.pods else None
-        return here, going if going is not None else occupant.home
+    def _places(self, uid: str, of: Counts) -> tuple[int, int]:
+        """The domains where it is and where it will be; -1 if that is none."""
+        occupant = self._occupant(uid)
+        heading = self._heading(uid)
+        return int(of[occupant.pods[0]]) if occupant.pods else -1, int(of[heading]) if heading is not None else -1
+
+    def _heading(self, uid: str) -> int | None:
+        target = self.fleet.spreading.target(uid)
+        return target if target is not None else self._occupant(uid).home
+
+    def _occupant(self, uid: str) -> Occupant:
+        population = self.fleet.neighbours.population
+        return population.occupants[population.number[uid]]
 
     def spread(self, guest: Guest, target: int, counted: Counted) -> None:
         """It waits for those that make it legal, and those that would make it illegal wait for it."""
@@ -91,7 +101,8 @@ class _Course:
         helpful = [each for each in shifts if each.turn < mine and _helps(each, domain)]
         harmful = [each for each in shifts if each.turn > mine and _harms(each, domain)]
         for ahead, behind in _NOBODY, (helpful, []), ([], harmful), (helpful, harmful):
-            if judge.fine(ahead, [each for each in shifts if each not in ahead and each not in behind]):
+            bound = {each.uid for each in (*ahead, *behind)}
+            if judge.fine(ahead, [each for each in shifts if each.uid not in bound]):
                 break
         self.awaited[guest.uid] |= {(each.uid, each.target) for each in ahead}
         for each in behind:
