@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -363,7 +364,7 @@ def test_those_who_follow_each_other_in_a_chain_have_room_together() -> None:
     chain = [a_db("x", "a1", labels={"app": "x"})]
     chain += [
         a_db(b, "a1", near({"app": a}, HOST), labels={"app": b}).requests(cpu="2", memory="5Gi")
-        for a, b in zip(names, names[1:], strict=False)
+        for a, b in pairwise(names)
     ]
     others = [a_vmi(f"s{n:02}").on("a1").memory("1Gi") for n in range(20)]
     scene = a_scene(zoned("a1"), *DECOYS, zoned("b2").memory("20Gi"), zoned("c1").cpu("3"), *chain, *others)
@@ -372,3 +373,18 @@ def test_those_who_follow_each_other_in_a_chain_have_room_together() -> None:
     assert found.refused == {}
     assert len({targets(found)[name] for name in names}) == 1
     assert [found.assignments[f"{name}-uid"].after != () for name in names] == [False, True, True]
+
+
+def test_nobody_follows_one_who_goes_elsewhere() -> None:
+    """The one in the middle is followed as well, and larger, and so is thought of before the one it follows."""
+    last = a_db("z", "a1").memory("1Gi")
+    middle = a_db("m", "a1", near(DB), labels={"app": "m"}).memory("5Gi")
+    first = a_db("f", "a1", near({"app": "m"}), labels={"app": "f"}).memory("1Gi")
+    others = [a_vmi(f"s{n:02}").on("a1").memory("1Gi") for n in range(12)]
+    for crowd in ((), others):
+        nodes = [zoned("a1"), zoned("a2").memory("6Gi"), zoned("b1").memory("30Gi")]
+        scene = a_scene(*nodes, last, middle, first, *crowd)
+        found = scene.propose(scene.goal(a_plan("p"), "z", "m", "f", *(vm.name for vm in crowd), sources=("a1",)))["p"]
+        placed = targets(found)
+        assert found.refused == {}
+        assert len({placed[name][0] for name in ("z", "m", "f")}) == 1

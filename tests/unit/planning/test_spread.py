@@ -264,9 +264,9 @@ HONORED = {"nodeTaintsPolicy": "Honor"}
     ],
 )
 def test_a_skew_that_is_bad_may_stay_for_who_is_counted(
-    source: NodeBuilder, policy: dict[str, str], allowed: str
+    source: NodeBuilder, policy: dict[str, Any], allowed: str
 ) -> None:
-    """Two more in a and in b than in c: with the VM counted, it is no worse in b than in a. A node whose taints keep the
-    VM out is not looked at where taints are honored (podtopologyspread/common.go), nor is who is on it."""
+    """Two more in a and in b than in c: with the VM counted, it is no worse in b than in a. Where taints are honored a
+    node that they keep the VM from is not looked at (podtopologyspread/common.go), nor is who is on it."""
     vmi = a_db("v", "a1", **policy)
     assert homes(vmi, source, *three_zones()[1:], *others("a2", "a2", "b1", "b2")) == allowed

@@ -41,8 +41,11 @@ def place(problem: Problem, relations: Callable[[], Relations]) -> Placement:
     best: tuple[Price, Ground, list[int]] | None = None
     for style in STYLES:
         ground = Ground(ready, relations())
-        unplaced = pack(ground, style, budget)
-        unplaced = _repaired(ground, unplaced, best[0][:2] if best is not None else None)
+        worth = best[0][:2] if best is not None else None
+        unplaced = _repaired(ground, pack(ground, style, budget), worth)
+        if alone := _forsaken(ground):
+            unplaced = _repaired(ground, [*unplaced, *alone], worth)
+            unplaced += _forsaken(ground)
         price = _price(ground, unplaced, least)
         best = (price, ground, unplaced) if best is None or price < best[0] else best
         if best[0][:3] == PERFECT:
@@ -70,6 +73,17 @@ def _repaired(ground: Ground, unplaced: list[int], worth: tuple[int, int] | None
         if not rest or len(rest) == len(unplaced):
             return rest
         unplaced = rest
+
+
+def _forsaken(ground: Ground) -> list[int]:
+    """Those whom the ones they follow have left since, and in turn those who follow them; they have no place now."""
+    result: list[int] = []
+    movers = sorted(ground.sized.problem.movers)
+    while found := [vm for vm in movers if ground.where[vm] != NOWHERE and not ground.relations.content(vm)]:
+        for vm in found:
+            ground.go(vm, NOWHERE)
+        result += found
+    return result
 
 
 def bound(problem: Problem, inbound: Floats) -> float:

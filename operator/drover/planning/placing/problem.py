@@ -24,7 +24,7 @@ class Relations(Protocol):
         """bool[nodes]: where the VM may be without harm to others who may not refuse it; None: anywhere."""
 
     def move(self, vm: int, node: int) -> None:
-        """From now on the VM counts on this node."""
+        """From now on the VM counts on this node, or where it is if that is NOWHERE, -1."""
 
     def undo(self) -> None:
         """Take the last `move` back."""

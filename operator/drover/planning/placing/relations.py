@@ -6,6 +6,7 @@ from drover.planning.checks.others import NEIGHBOURS, SPREAD
 from drover.planning.checks.room import PORTS
 from drover.planning.checks.volumes import LIMIT
 from drover.planning.demand.guest import Guest
+from drover.planning.placing.ground import NOWHERE
 from drover.planning.site.fleet import Fleet
 from drover.planning.site.topology import Mask
 
@@ -52,9 +53,9 @@ class FleetRelations:
         return mask is None or bool(mask[node])
 
     def move(self, vm: int, node: int) -> None:
-        """From now on the VM counts on this node."""
+        """From now on the VM counts on this node, or where it is if that is NOWHERE."""
         self._log.append((vm, self._targets.get(vm)))
-        self._go(vm, node)
+        self._go(vm, node if node != NOWHERE else None)
 
     def undo(self) -> None:
         """Take the last `move` back."""
