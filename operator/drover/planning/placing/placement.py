@@ -25,6 +25,9 @@ from drover.planning.site.fleet import IMPOSSIBLE, Amounts, Fleet
 from drover.planning.site.topology import Mask
 from drover.planning.timing.moves import Limits
 
+BEGIN_ANEW = 64
+"""So many VMs are placed anew without the targets they had where that helps somebody; with more it takes too long."""
+
 
 @dataclass(frozen=True, slots=True)
 class Mover:
@@ -66,10 +69,7 @@ def place(movers: Sequence[Mover], fleet: Fleet, barred: Mapping[str, str], limi
     """
     site = _Site(fleet, ~fleet.among(barred), limits)
     movers = sorted(movers, key=lambda mover: mover.uid)
-    answers = site.keep([mover for mover in movers if mover.kept])
-    for strict in (True, False):
-        rest = [mover for mover in movers if mover.uid not in answers]
-        answers |= site.spread_out(rest, strict=strict)
+    answers = site.best(movers)
     answers = _waiting(answers, movers, fleet)
     refusals = Refusals(fleet, barred)
     for mover in movers:
@@ -102,6 +102,46 @@ class _Site:
         """bool[nodes]: where the VM may go as far as the goal and the node checks say."""
         result: Mask = (self.codes(mover) <= chain.FITS) & self.open & ~self.fleet.among(mover.barred)
         return result
+
+    def best(self, movers: Sequence[Mover]) -> Answers:
+        """Targets for as many as possible: those that were kept, then such as nobody doubts, then any. Where somebody is
+        left out, and there are few, all begin anew if that helps more of them."""
+        kept = self.keep([mover for mover in movers if mover.kept])
+        tries: list[tuple[bool, ...]] = [(True, False)] if kept else []
+        tries += [(False,)] if any((self._row(each, False) != self._row(each, True)).any() for each in movers) else []
+        best = self._in_turn(kept, movers, (True, False))
+        for turns in tries:
+            if len(best) == len(movers) or len(movers) > BEGIN_ANEW:
+                break
+            self._take_back(best, movers)
+            found = self._in_turn({}, movers, turns)
+            if len(found) > len(best):
+                best = found
+            else:
+                self._take_back(found, movers)
+                self._expect(best, movers)
+        return best
+
+    def _in_turn(self, answers: Answers, movers: Sequence[Mover], turns: Sequence[bool]) -> Answers:
+        for strict in turns:
+            rest = [mover for mover in movers if mover.uid not in answers]
+            answers |= self.spread_out(rest, strict=strict)
+        return answers
+
+    def _take_back(self, answers: Answers, movers: Sequence[Mover]) -> None:
+        """As if they had not been placed."""
+        for mover, target in self._targets(answers, movers):
+            self.fleet.forget(mover.guest, target)
+            self.fleet.take(target, -self._demand(mover))
+
+    def _expect(self, answers: Answers, movers: Sequence[Mover]) -> None:
+        for mover, target in self._targets(answers, movers):
+            self.fleet.move(mover.guest, target)
+
+    def _targets(self, answers: Answers, movers: Sequence[Mover]) -> list[tuple[Mover, int]]:
+        known = {mover.uid: mover for mover in movers}
+        placed = ((known[uid], each) for uid, each in answers.items())
+        return [(mover, self.fleet.position[each.target]) for mover, each in placed if isinstance(each, Placed)]
 
     def keep(self, movers: Sequence[Mover]) -> Answers:
         """The targets they were given before, where those still fit and they did not fail there. In the order of then,
