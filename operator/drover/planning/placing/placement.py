@@ -104,7 +104,7 @@ class _Site:
         return result
 
     def best(self, movers: Sequence[Mover]) -> Answers:
-        """Targets for as many as possible: those that were kept, then such as nobody doubts, then any. Where somebody is
+        """Targets for as many as possible: those kept, then such as nobody doubts, then any. Where somebody is
         left out, and there are few, all begin anew if that helps more of them."""
         kept = self.keep([mover for mover in movers if mover.kept])
         tries: list[tuple[bool, ...]] = [(True, False)] if kept else []
