@@ -9,12 +9,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from drover.facts.kubevirt import HOSTNAME
 from drover.planning.checks import chain
 from drover.planning.checks.room import has_room
 from drover.planning.demand.guest import Guest
 from drover.planning.demand.vmclass import GUEST_MEMORY
-from drover.planning.placing import portfolio
+from drover.planning.placing import company, portfolio
 from drover.planning.placing.ground import NOWHERE
 from drover.planning.placing.problem import KUBEVIRTS_OWN, Problem
 from drover.planning.placing.refusal import Refusals
@@ -200,7 +199,7 @@ class _Site:
         rows: dict[bytes, int] = {}
         numbers = [rows.setdefault(mask.tobytes(), len(rows)) for mask in masks]
         first = {number: n for n, number in reversed(list(enumerate(numbers)))}
-        memory = fleet.resources.index(GUEST_MEMORY)
+        memory, guests = fleet.resources.index(GUEST_MEMORY), [mover.guest for mover in movers]
         return Problem(
             demand=demand,
             free=fleet.free,
@@ -210,44 +209,16 @@ class _Site:
             at=np.array([self._source(mover) for mover in movers], dtype=np.int64),
             work=demand[:, memory].astype(np.float64),
             movers=range(len(movers)),
-            anchors=self._anchors(movers),
+            anchors=company.anchors(guests, fleet),
             lanes=_lanes(self.limits),
-            ordered=self._ordered(movers),
-            bundles=self._bundles(movers),
+            ordered=company.ordered(guests, fleet),
+            bundles=company.bundles(guests, fleet),
         )
 
     def _source(self, mover: Mover) -> int:
         """The node it leaves."""
         pods = mover.guest.occupant.pods
         return pods[0] if pods else NOWHERE
-
-    def _anchors(self, movers: Sequence[Mover]) -> list[int]:
-        """Whom another of them requires to be near."""
-        wanted = {mover.guest.occupant.bonds.near for mover in movers} - {()}
-        meant = {uid for terms in wanted for uid in self.fleet.neighbours.meant(terms)}
-        return [n for n, mover in enumerate(movers) if mover.uid in meant]
-
-    def _bundles(self, movers: Sequence[Mover]) -> dict[int, list[int]]:
-        """Who has to be on the host of one certain other mover, by that other, and who of those follows them."""
-        number = {mover.uid: n for n, mover in enumerate(movers)}
-        leader: dict[int, int] = {}
-        for n, mover in enumerate(movers):
-            near = mover.guest.occupant.bonds.near
-            meant = self.fleet.neighbours.meant(near) if any(term.key == HOSTNAME for term in near) else []
-            if len(meant) == 1 and meant[0] in number and meant[0] != mover.uid:
-                leader[n] = number[meant[0]]
-        result: dict[int, list[int]] = {}
-        for n in leader:
-            result.setdefault(_first(n, leader), []).append(n)
-        return {first: [n for n in rest if n != first] for first, rest in result.items()}
-
-    def _ordered(self, movers: Sequence[Mover]) -> frozenset[int]:
-        """Who follows others or is followed, and who is spread or counted by that."""
-        rules = {rule for mover in movers for rule in mover.guest.vm_class.spread}
-        occupants = [mover.guest.occupant for mover in movers]
-        counted = (n for n, who in enumerate(occupants) if any(r.counts(who.namespace, who.labels) for r in rules))
-        minding = (n for n, mover in enumerate(movers) if mover.guest.vm_class.spread or occupants[n].bonds.near)
-        return frozenset((*counted, *minding, *self._anchors(movers)))
 
     def _fits(self, mover: Mover, target: int) -> bool:
         """Whether the VM may go there now, all counted that were settled before."""
@@ -265,15 +236,6 @@ class _Site:
         fleet.move(guest, target)
         why = f"{what}; {left:.0%} of its scarcest resource stays free"
         return Placed(fleet.nodes[target].name, why, doubt)
-
-
-def _first(vm: int, leader: Mapping[int, int]) -> int:
-    """Whom all follow in the end; of those who follow each other in a circle any."""
-    seen = {vm}
-    while (following := leader.get(vm)) is not None and following not in seen:
-        vm = following
-        seen.add(vm)
-    return vm if following is None else min(seen)
 
 
 def _lanes(limits: Limits | None) -> Limits:
