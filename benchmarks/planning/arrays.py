@@ -94,3 +94,9 @@ class Grouped:
     def undo(self) -> None:
         vm, node = self.log.pop()
         self.place[vm] = node
+
+    def content(self, vm: int) -> bool:
+        return True
+
+    def kind(self, vm: int) -> Mask | None:
+        return None

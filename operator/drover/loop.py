@@ -197,6 +197,10 @@ class Loop:
             log.exception("the proposals could not be computed")
             return
         self._metrics.propose.observe(time.monotonic() - began)
+        for uid, proposal in proposals.items():
+            known = self._proposals.get(uid)
+            if proposal.defect and (known is None or known.defect != proposal.defect):
+                log.error("the targets of the plan with the UID %s could not be computed:\n%s", uid, proposal.defect)
         if proposals != self._proposals:
             self._proposals = proposals
             self._store.changed.set()

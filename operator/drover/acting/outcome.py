@@ -38,8 +38,8 @@ async def attempt(action: Action, hands: Hands, write: Callable[[], Awaitable[No
     try:
         await write()
     except NotAllowedError as refusal:
-        # Facts changed between decision and write: the next round decides anew, no sooner than in a second.
-        hands.store.forgive(action.key)
+        # Facts changed between decision and write: the next round decides anew. What the decision cannot see would
+        # be refused every time, so this backs off like any other refusal.
         hands.store.refuse(action.key, "NotAllowed", str(refusal), hands.clock())
         return Outcome(action, str(refusal))
     except ApiError as error:

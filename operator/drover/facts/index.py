@@ -68,7 +68,7 @@ def index(snapshot: Snapshot) -> Index:
         in_flight=_grouped((vmim for vmim in snapshot.vmims.values() if not vmim.final), lambda vmim: vmim.vmi_key),
         by_plan=_grouped((vmim for vmim in _known(snapshot) if vmim.plan_uid), lambda vmim: vmim.plan_uid),
         on_node=_grouped(pods, lambda pod: pod.node),
-        hostnames={node.labels.get(HOSTNAME, node.name): node.name for node in snapshot.nodes.values()},
+        hostnames=_hostnames(snapshot),
         quotas=_grouped(snapshot.quotas.values(), lambda quota: quota.metadata.namespace),
         networked=_networked(snapshot),
         reports=_grouped(snapshot.reports.values(), lambda report: report.spec.plan.uid),
@@ -81,6 +81,13 @@ def _networked(snapshot: Snapshot) -> frozenset[str]:
         return frozenset()
     handlers = (pod for pod in snapshot.pods.values() if pod.is_handler and not pod.terminal)
     return frozenset(pod.node for pod in handlers if pod.node and pod.metadata.annotations.networks)
+
+
+def _hostnames(snapshot: Snapshot) -> dict[str, str]:
+    """A label counts before a name, and where two have one label the first by name, whatever came first."""
+    nodes = sorted(snapshot.nodes.values(), key=lambda node: node.name, reverse=True)
+    names = {node.name: node.name for node in nodes if HOSTNAME not in node.labels}
+    return names | {node.labels[HOSTNAME]: node.name for node in nodes if HOSTNAME in node.labels}
 
 
 def _known(snapshot: Snapshot) -> list[VMIM]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -91,6 +92,8 @@ class Proposal:
     """What is proven to lack room, if VMs were refused for want of it."""
     spare: Spare | None = None
     """Whether the reserve is kept after it, if one was asked for."""
+    defect: str = ""
+    """Where our own code went wrong, for the log: then all its VMs are refused, and say so."""
 
 
 Proposals = Mapping[str, Proposal]
@@ -117,14 +120,55 @@ def propose(
     wanted = frozenset(vmi.uid for goal in goals for vmi in goal.vmis)
     for goal in sorted(goals, key=lambda goal: goal.tentative):
         ground = shared.copy() if goal.tentative else shared
-        found = _one(goal, snapshot, relations, ground, before.get(goal.plan.uid), wanted | moved.keys())
-        times = timetable.arrange(found.assignments.values(), goal.plan.spec.order, goal.limits, scene)
-        after = moved | {uid: each.target for uid, each in found.assignments.items()}
-        moved = moved if goal.tentative else after
-        gone = {*ground.taken, *goal.sources}
-        kept = spare(reserve, ground, snapshot, relations, after, gone) if reserve is not None else None
-        result[goal.plan.uid] = replace(found, timetable=times, spare=kept)
+        try:
+            found = _timed(goal, scene, ground, before.get(goal.plan.uid), wanted, moved, reserve)
+        except Exception as defect:
+            # Of this goal alone: the others go on, on a fleet in which it has moved nobody.
+            found = _broken(goal, snapshot, before.get(goal.plan.uid), defect)
+            shared = _with(moved, survey.build(snapshot, relations, taken), scene)
+        if not goal.tentative:
+            moved |= {uid: each.target for uid, each in found.assignments.items()}
+        result[goal.plan.uid] = found
     return result
+
+
+def _timed(
+    goal: Goal,
+    scene: timetable.Scene,
+    ground: Fleet,
+    before: Proposal | None,
+    wanted: frozenset[str],
+    moved: Mapping[str, str],
+    reserve: Reserve | None,
+) -> Proposal:
+    """A goal's proposal with what follows from it; `wanted` are the VMs that any goal means, `moved` those that earlier
+    ones move, and where to."""
+    found = _one(goal, scene.snapshot, scene.relations, ground, before, wanted | moved.keys())
+    times = timetable.arrange(found.assignments.values(), goal.plan.spec.order, goal.limits, scene)
+    if reserve is None:
+        return replace(found, timetable=times)
+    after = {**moved, **{uid: each.target for uid, each in found.assignments.items()}}
+    gone = {*ground.taken, *goal.sources}
+    return replace(found, timetable=times, spare=spare(reserve, ground, scene.snapshot, scene.relations, after, gone))
+
+
+def _broken(goal: Goal, snapshot: Snapshot, before: Proposal | None, defect: Exception) -> Proposal:
+    """Nobody moves, and everybody is told why. What was approved stays so."""
+    words = f"its target could not be computed, by a defect of ours: {type(defect).__name__}: {defect}"
+    fix = "report it with the operator's log; it is tried again whenever something changes"
+    refused = {vmi.uid: Refused(vmi.uid, False, words, fix) for vmi in goal.vmis}
+    trace = "".join(traceback.format_exception(defect))
+    known = before.hash if before is not None else ""
+    return Proposal(known, refused=refused, nodes=nodes_mark(snapshot), defect=trace)
+
+
+def _with(moved: Mapping[str, str], fleet: Fleet, scene: timetable.Scene) -> Fleet:
+    """The fleet in which these VMs are on their way."""
+    for uid, target in moved.items():
+        guest = survey.guest(scene.relations.vmis_by_uid[uid], scene.snapshot, scene.relations, fleet.position)
+        assert guest is not None
+        fleet.move(guest, fleet.position[target])
+    return fleet
 
 
 def _one(

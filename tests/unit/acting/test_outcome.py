@@ -6,6 +6,7 @@ import pytest
 
 from drover.acting.outcome import Hands, NotAllowedError, attempt
 from drover.running.actions import Uncordon
+from drover.running.gates import backoff
 from drover.watching.client import ApiError, Client
 from drover.watching.store import Store
 
@@ -38,3 +39,24 @@ async def test_it_is_remembered_and_stops_nothing_else(error: Exception, reason:
     assert store.snapshot(NOW).refusals[ACTION.key].reason == reason
     assert (await attempt(ACTION, hands, works)).error is None
     assert not store.snapshot(NOW).refusals
+
+
+async def test_what_is_refused_at_dispatch_again_and_again_waits_longer_each_time() -> None:
+    """Whatever the words; and no longer once it went through."""
+
+    async def fails() -> None:
+        raise NotAllowedError("n2 lacks 3 GiB of memory")
+
+    async def works() -> None:
+        return None
+
+    store = Store()
+    hands = Hands(Client(), store, lambda: NOW)
+    waits = []
+    for _ in range(11):
+        await attempt(ACTION, hands, fails)
+        waits.append((backoff(store.snapshot(NOW).refusals[ACTION.key], NOW) - NOW).total_seconds())
+    assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
+    await attempt(ACTION, hands, works)
+    await attempt(ACTION, hands, fails)
+    assert store.snapshot(NOW).refusals[ACTION.key].tries == 1

@@ -58,6 +58,14 @@ def test_nodes_by_hostname_label() -> None:
     assert relations.hostnames == {"host-1": "n1", "n2": "n2"}
 
 
+def test_a_label_counts_before_a_name_and_of_two_the_first_by_name() -> None:
+    bare = a_node("n2").set("metadata.labels", {})
+    twins = [a_node(name).labelled({HOSTNAME: "twin"}) for name in ("n5", "n4")]
+    for parts in ([bare, a_node("n3").labelled({HOSTNAME: "n2"}), *twins],) * 2:
+        parts.reverse()
+        assert index(a_cluster(*parts).snapshot()).hostnames == {"n2": "n3", "twin": "n4"}
+
+
 def test_reports_by_plan() -> None:
     """By its UID: one of the same name that was made anew is another plan."""
     plan, anew = a_plan("p"), a_plan("p").with_uid("another")

@@ -52,6 +52,12 @@ class Apart:
         vm, node = self.log.pop()
         self.where[vm] = node
 
+    def content(self, vm: int) -> bool:
+        return True
+
+    def kind(self, vm: int) -> Mask | None:
+        return None
+
 
 def a_scene(
     demand: Sequence[Sequence[int]],
@@ -115,3 +121,9 @@ class Unrelated:
 
     def undo(self) -> None:
         pass
+
+    def content(self, vm: int) -> bool:
+        return True
+
+    def kind(self, vm: int) -> Mask | None:
+        return None

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drover.facts.kubevirt import HOSTNAME
 from drover.planning import explain
 from drover.planning.checks import chain, room
 from drover.planning.checks.check import NodeCheck
 from drover.planning.demand.vmclass import GUEST_MEMORY
-from tests.builders import NodeBuilder, VMIBuilder, a_node, a_pod, a_vmi
+from tests.builders import NodeBuilder, VMIBuilder, a_node, a_plan, a_pod, a_vmi
 from tests.unit.planning.scene import a_scene
 
 SELECTED = a_vmi("web").set("spec.nodeSelector", {"rack": "a"})
@@ -80,7 +81,8 @@ def test_each_check(vmi: VMIBuilder, node: NodeBuilder, name: str, words: str | 
 def test_nodes_of_one_class_are_answered_like_each_alone(vmi: VMIBuilder) -> None:
     nodes = [copy(node) for _, node, _, _ in TABLE]
     for n, node in enumerate(nodes):
-        node.json = {**node.json, "metadata": {**node.json["metadata"], "name": f"n{n}"}}
+        labels = {**node.json["metadata"]["labels"]} | ({HOSTNAME: f"n{n}"} if node.json["metadata"]["labels"] else {})
+        node.json = {**node.json, "metadata": {**node.json["metadata"], "name": f"n{n}", "labels": labels}}
     scene = a_scene(*nodes, vmi.on("n0"))
     ground = scene.fleet()
     vm_class = scene.guest(vmi, ground).vm_class
@@ -88,6 +90,47 @@ def test_nodes_of_one_class_are_answered_like_each_alone(vmi: VMIBuilder) -> Non
     for node in nodes:
         alone = a_scene(node).fleet()
         assert chain.static(vm_class, alone.classes).tolist() == [together[node.name]]
+
+
+TWINS = [a_node("n2").labelled({HOSTNAME: "host"}), a_node("n3").labelled({HOSTNAME: "host"})]
+BARE = a_node("n4")
+del BARE.json["metadata"]["labels"][HOSTNAME]
+
+
+@pytest.mark.parametrize(
+    ("node", "words"),
+    [
+        ("n2", f"has the same label {HOSTNAME} as n3, n6, by which migrations are pinned"),
+        ("n3", f"has the same label {HOSTNAME} as n2, n6, by which migrations are pinned"),
+        ("n4", f"lacks the label {HOSTNAME}, by which migrations are pinned"),
+        ("n5", None),
+        ("n6", "is cordoned"),
+    ],
+)
+def test_a_node_that_a_migration_cannot_be_pinned_to_is_no_target(node: str, words: str | None) -> None:
+    """KubeVirt's addedNodeSelector is all a pin has: it could land on the twin, or nowhere."""
+    fifth, sixth = a_node("n5").labelled({HOSTNAME: "five"}), a_node("n6").labelled({HOSTNAME: "host"}).cordoned()
+    vmi = a_vmi("web").on("n1")
+    scene = a_scene(a_node("n1"), *TWINS, BARE, fifth, sixth, vmi)
+    ground = scene.fleet()
+    guest, at = scene.guest(vmi, ground), ground.position[node]
+    assert scene.admits(vmi, node) == words
+    assert chain.words(guest.vm_class, ground.classes)[at] == words
+    assert bool(chain.column(guest, ground)[at] > chain.FITS) is (words is not None)
+
+
+def test_the_only_target_being_one_of_twins_is_said_with_what_would_help() -> None:
+    vmi = a_vmi("web").on("n1")
+    scene = a_scene(a_node("n1"), *TWINS, vmi)
+    (refused,) = scene.propose(scene.goal(a_plan("p"), "web"))["p"].refused.values()
+    assert not refused.eligible
+    assert f"has the same label {HOSTNAME} as n3" in refused.message
+    assert refused.suggestion == f"give each node a label {HOSTNAME} of its own, as its kubelet does"
+
+
+def test_a_vm_on_a_twin_may_leave_it() -> None:
+    vmi = a_vmi("web").on("n2")
+    assert a_scene(a_node("n1"), *TWINS, vmi).admits(vmi, "n1") is None
 
 
 def test_every_node_check_that_can_say_no_is_met_by_a_table() -> None:

@@ -1,6 +1,7 @@
 """Required affinity between pods: the column of a VM beside the scheduler's rules told pod by pod and node by node."""
 
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -323,3 +324,67 @@ def test_kubevirts_own_term_is_left_out() -> None:
     assert bonds(built.spec.affinity, "shop", {}, {}).apart == ()
     zone = a_db("v", "a1", apart({"kubevirt.io/created-by": "v-uid"}, ZONE)).pod.build()
     assert len(bonds(zone.spec.affinity, "shop", {}, {}).apart) == 1
+
+
+DECOYS = [zoned("a2").memory("64Gi").cpu("3"), zoned("b1").memory("5Gi")]
+"""What a leader likes best by itself, the emptiest and the fullest: too few cores, too little memory for followers."""
+
+
+def a_herd(strangers: int) -> list[VMIBuilder]:
+    """A leader, three VMs that have to be on its host, and others."""
+    leader = a_db("x-leader", "a1").memory("1Gi")
+    herd = [a_db(f"f{n}", "a1", near(DB, HOST), labels=WEB).requests(cpu="2", memory="5Gi") for n in range(3)]
+    return [leader, *herd, *(a_vmi(f"s{n:02}").on("a1").memory("1Gi") for n in range(strangers))]
+
+
+@pytest.mark.parametrize("strangers", [0, 1, 20])
+def test_a_leader_goes_where_its_followers_have_room(strangers: int) -> None:
+    """Nor is the room given to others meanwhile, whether there are few enough to try every way or not."""
+    herd = a_herd(strangers)
+    scene = a_scene(zoned("a1"), *DECOYS, zoned("b2").memory("20Gi"), zoned("c1").cpu("3"), *herd)
+    found = scene.propose(scene.goal(a_plan("p"), *(vm.name for vm in herd), sources=("a1",)))["p"]
+    assert found.refused == {}
+    placed = targets(found)
+    assert {placed[f"f{n}"] for n in range(3)} == {placed["x-leader"]} == {"b2"}
+
+
+def test_a_leader_goes_where_its_followers_may_be() -> None:
+    herd = a_herd(20)
+    for vm in herd[1:4]:
+        vm.set("spec.nodeSelector", {"disk": "fast"})
+    nodes = [zoned("a2"), zoned("b1").memory("5Gi"), zoned("b2").labelled(disk="fast").memory("32Gi")]
+    scene = a_scene(zoned("a1"), *nodes, *herd)
+    found = scene.propose(scene.goal(a_plan("p"), *(vm.name for vm in herd), sources=("a1",)))["p"]
+    assert found.refused == {}
+
+
+def test_those_who_follow_each_other_in_a_chain_have_room_together() -> None:
+    """One follows the other, and a third the second."""
+    names = ("x", "y", "z")
+    chain = [a_db("x", "a1", labels={"app": "x"})]
+    chain += [
+        a_db(b, "a1", near({"app": a}, HOST), labels={"app": b}).requests(cpu="2", memory="5Gi")
+        for a, b in pairwise(names)
+    ]
+    others = [a_vmi(f"s{n:02}").on("a1").memory("1Gi") for n in range(20)]
+    scene = a_scene(zoned("a1"), *DECOYS, zoned("b2").memory("20Gi"), zoned("c1").cpu("3"), *chain, *others)
+    vms = [vm.name for vm in (*chain, *others)]
+    found = scene.propose(scene.goal(a_plan("p"), *vms, sources=("a1",)))["p"]
+    assert found.refused == {}
+    assert len({targets(found)[name] for name in names}) == 1
+    assert [found.assignments[f"{name}-uid"].after != () for name in names] == [False, True, True]
+
+
+def test_nobody_follows_one_who_goes_elsewhere() -> None:
+    """The one in the middle is followed as well, and larger, and so is thought of before the one it follows."""
+    last = a_db("z", "a1").memory("1Gi")
+    middle = a_db("m", "a1", near(DB), labels={"app": "m"}).memory("5Gi")
+    first = a_db("f", "a1", near({"app": "m"}), labels={"app": "f"}).memory("1Gi")
+    others = [a_vmi(f"s{n:02}").on("a1").memory("1Gi") for n in range(12)]
+    for crowd in ((), others):
+        nodes = [zoned("a1"), zoned("a2").memory("6Gi"), zoned("b1").memory("30Gi")]
+        scene = a_scene(*nodes, last, middle, first, *crowd)
+        found = scene.propose(scene.goal(a_plan("p"), "z", "m", "f", *(vm.name for vm in crowd), sources=("a1",)))["p"]
+        placed = targets(found)
+        assert found.refused == {}
+        assert len({placed[name][0] for name in ("z", "m", "f")}) == 1

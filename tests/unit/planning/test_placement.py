@@ -50,6 +50,32 @@ def test_a_target_is_kept_only_while_it_has_room() -> None:
     assert targets(scene.place(scene.mover(WEB, kept="n2"))) == {"web": "n3"}
 
 
+def test_a_target_is_given_up_where_that_helps_another() -> None:
+    """The room it has is all that the larger one could use; what is kept is kept for calm, and nobody pays for it."""
+    large = a_vmi("x-large").on("n1").memory("7Gi")
+    scene = a_scene(a_node("n1"), small("n2", "8Gi"), small("n3", "5Gi"), WEB, large)
+    assert targets(scene.place(scene.mover(WEB, kept="n2"), scene.mover(large))) == {"x-large": "n2", "web": "n3"}
+
+
+def test_a_target_is_kept_where_giving_it_up_helps_nobody() -> None:
+    larger = a_vmi("x-larger").on("n1").memory("9Gi")
+    scene = a_scene(a_node("n1"), small("n2", "8Gi"), small("n3", "16Gi").cordoned(), small("n4", "5Gi"), WEB, larger)
+    ground = scene.fleet()
+    found = placement.place([scene.mover(WEB, kept="n4"), scene.mover(larger)], ground, {})
+    assert targets(found) == {"web": "n4", "x-larger": "-"}
+    free = scene.fleet().free - ground.free
+    assert [node.name for node, taken in zip(ground.nodes, free, strict=True) if taken.any()] == ["n4"]
+
+
+def test_one_is_sent_where_it_failed_before_where_another_needs_the_rest() -> None:
+    tied = a_vmi("x-tied").on("n1").memory("4Gi").set("spec.nodeSelector", {"rack": "b"})
+    first = a_vmi("a-first").on("n1").memory("4Gi")
+    scene = a_scene(a_node("n1"), small("n2", "5Gi").labelled(rack="b"), small("n3", "5Gi"), first, tied)
+    for shunned in (("n3",), ("n2",), ("n2", "n3")):
+        answers = scene.place(scene.mover(first, shunned=shunned), scene.mover(tied))
+        assert targets(answers) == {"a-first": "n3", "x-tied": "n2"}
+
+
 def test_those_with_the_fewest_homes_come_first() -> None:
     tied = a_vmi("x-tied").on("n1").memory("4Gi").set("spec.nodeSelector", {"rack": "b"})
     scene = a_scene(a_node("n1"), small("n2", "5Gi").labelled(rack="b"), small("n3", "5Gi"), WEB, tied)

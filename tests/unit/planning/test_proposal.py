@@ -1,12 +1,15 @@
 """Goals become proposals: their order, their hash, and the same answer again at dispatch."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from drover.facts.kubevirt import HOSTNAME
 from drover.planning import reasons
-from drover.planning.proposal import Refused, barred_for, bars, propose, static_homes
+from drover.planning.placing import placement
+from drover.planning.proposal import Proposal, Refused, barred_for, bars, propose, static_homes
+from drover.planning.site.fleet import Fleet
 from tests.builders import NodeBuilder, PlanBuilder, a_node, a_plan, a_pod, a_vmi, a_vmim
 from tests.unit.planning.scene import Part, Scene, a_scene, targets
 
@@ -204,3 +207,46 @@ def test_who_may_go_only_when_another_has_gone_waits_for_it() -> None:
     found = scene.propose(scene.goal(plan, "w", "a-y", sources=("n1", "n3")))["p"]
     assert targets(found) == {"w": "n4", "a-y": "n2"}
     assert found.assignments[vms["a-y"].uid].after == ((vms["w"].uid, "n4"),)
+
+
+@pytest.fixture
+def breaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Placement has a defect that shows where the VM with the name "db" is among the movers, halfway."""
+    place = placement.place
+
+    def broken(movers: list[placement.Mover], fleet: Fleet, *more: Any) -> placement.Answers:
+        answers = place(movers, fleet, *more)
+        if any(mover.uid == DB.uid for mover in movers):
+            raise ZeroDivisionError("division by zero")
+        return answers
+
+    monkeypatch.setattr(placement, "place", broken)
+
+
+@pytest.mark.usefixtures("breaks")
+@pytest.mark.parametrize("plans", [("bad", "good"), ("good", "bad")])
+def test_a_defect_in_one_goal_stops_no_other_and_takes_no_room(plans: tuple[str, str]) -> None:
+    """Its VMs are told; what earlier ones take stays taken."""
+    scene = a_scene(a_node("n1"), a_node("n2").memory("10Gi"), WEB, DB, last := a_vmi("last").on("n1").memory("5Gi"))
+    wanted = {"bad": scene.goal(a_plan("bad"), "db"), "good": scene.goal(a_plan("good"), "web")}
+    found = scene.propose(*(wanted[name] for name in plans), scene.goal(a_plan("last"), "last"))
+    assert (targets(found["good"]), targets(found["bad"]), targets(found["last"])) == (
+        {"web": "n2"},
+        {},
+        {"last": "n2"},
+    )
+    assert found["bad"].refused[DB.uid].message == (
+        "its target could not be computed, by a defect of ours: ZeroDivisionError: division by zero"
+    )
+    assert "ZeroDivisionError" in found["bad"].defect
+    assert not found["good"].defect
+    assert last.uid in found["last"].assignments
+
+
+@pytest.mark.usefixtures("breaks")
+def test_a_defect_keeps_the_hash_that_was_approved() -> None:
+    scene = room_for_one()
+    goal = scene.goal(a_plan("p"), "db")
+    before = Proposal("approved")
+    assert scene.propose(goal, previous={goal.plan.uid: before})["p"].hash == "approved"
+    assert scene.propose(goal)["p"].hash == ""

@@ -217,3 +217,56 @@ def test_a_vm_without_a_constraint_moves_and_counts() -> None:
         scene.goal(a_plan("one").moves("plain", to="b1"), "plain"), scene.goal(a_plan("two").moves("v1", to="b2"), "v1")
     )
     assert (targets(found["one"]), targets(found["two"])) == ({"plain": "b1"}, {})
+
+
+def test_a_vm_without_a_constraint_goes_where_it_breaks_nobodys_spread() -> None:
+    """It could go to a domain with room for more, and the scheduler would not ask."""
+    plain = a_vmi("plain").on("c1").memory("2Gi")
+    plain.pod.labelled(DB)
+    nodes = [
+        zoned("a1"),
+        zoned("a2").memory("60Gi"),
+        zoned("b1").memory("40Gi"),
+        zoned("c1"),
+        zoned("c2").memory("9Gi"),
+    ]
+    scene = a_scene(*nodes, a_db("v", "a1"), plain, *others("b1"))
+    found = scene.propose(scene.goal(a_plan("p"), "v", "plain", sources=("a1", "c1")))["p"]
+    assert targets(found) == {"v": "a2", "plain": "c2"}
+
+
+def test_nor_does_one_whose_own_constraint_allows_more() -> None:
+    """By its own maxSkew of 2 it may go to b; those of a would then have three more than there are in c."""
+    vmi = a_db("v", "c1", skew=2)
+    nodes = [*three_zones()[:2], *(zoned(name).memory("64Gi") for name in ("b1", "b2")), zoned("c1"), zoned("c2")]
+    scene = a_scene(*nodes[:5], zoned("c2").memory("9Gi"), vmi, *others("a1", "a1", "a2", "b1"))
+    assert scene.admits(vmi, "b2") is None
+    assert targets(scene.propose(scene.goal(a_plan("p"), "v", sources=("c1",)))["p"]) == {"v": "c2"}
+
+
+def test_but_it_moves_where_there_is_no_such_place() -> None:
+    plain = a_vmi("plain").on("c1")
+    plain.pod.labelled(DB)
+    scene = a_scene(zoned("a1"), zoned("a2"), zoned("b1"), zoned("c1"), a_db("v", "a1"), plain, *others("b1"))
+    found = scene.propose(scene.goal(a_plan("p"), "v", "plain", sources=("a1", "c1")))["p"]
+    assert (sorted(targets(found)), found.refused) == (["plain", "v"], {})
+
+
+HONORED = {"nodeTaintsPolicy": "Honor"}
+
+
+@pytest.mark.parametrize(
+    ("source", "policy", "allowed"),
+    [
+        pytest.param(zoned("a1"), {}, "a2 b1 b2 c1 c2", id="it is counted where it is: a bad skew may stay"),
+        pytest.param(zoned("a1").cordoned(), {}, "a2 b1 b2 c1 c2", id="taints are ignored unless told otherwise"),
+        pytest.param(zoned("a1").cordoned(), HONORED, "c1 c2", id="who is not counted would be one more"),
+    ],
+)
+def test_a_skew_that_is_bad_may_stay_for_who_is_counted(
+    source: NodeBuilder, policy: dict[str, Any], allowed: str
+) -> None:
+    """Two more in a and in b than in c: with the VM counted, it is no worse in b than in a. Where taints are honored a
+    node that they keep the VM from is not looked at (podtopologyspread/common.go), nor is who is on it."""
+    vmi = a_db("v", "a1", **policy)
+    assert homes(vmi, source, *three_zones()[1:], *others("a2", "a2", "b1", "b2")) == allowed

@@ -1,8 +1,8 @@
 """All checks in their order, which is the scheduler's, and what they say of a VM and the nodes.
 
 What kube-scheduler does not ask (readiness, pressure) stands where its own answer would be; what is ours alone to keep
-(topology spread, which a pinned target switches off, and memory for the guest) after all of its filters. What nobody
-can judge is asked last: an unknown never hides a no.
+(topology spread, which a pinned target switches off, a pin that means one node, and memory for the guest) after all of
+its filters. What nobody can judge is asked last: an unknown never hides a no.
 """
 
 from collections.abc import Callable
@@ -48,6 +48,7 @@ CHECKS: tuple[NodeCheck | FleetCheck, ...] = (
     volumes.ZONE,
     others.NEIGHBOURS,
     others.SPREAD,
+    nodes.UNPINNED,
     room.MEMORY,
     selection.FORMER_SELECTOR,
     network.MIGRATION_NETWORK,
@@ -55,7 +56,8 @@ CHECKS: tuple[NodeCheck | FleetCheck, ...] = (
 )
 NODE_CHECKS = tuple((n, each) for n, each in enumerate(CHECKS, start=1) if isinstance(each, NodeCheck))
 FLEET_CHECKS = tuple((n, each) for n, each in enumerate(CHECKS, start=1) if isinstance(each, FleetCheck))
-_MOVING = tuple(each for _, each in FLEET_CHECKS if not each.room)
+_MOVING = (others.NEIGHBOURS, others.SPREAD)
+_UNPINNED = CHECKS.index(nodes.UNPINNED) + 1
 
 
 def asked(vm_class: VMClass) -> object:
@@ -77,9 +79,16 @@ def static(vm_class: VMClass, classes: NodeClasses) -> Codes:
     if vm_class not in known:
         key = asked(vm_class)
         if key not in known:
-            known[key] = np.array(_by_node_class(_first, vm_class, classes), dtype=np.int8)
+            known[key] = _static(vm_class, classes)
         known[vm_class] = known[key]
     return known[vm_class]
+
+
+def _static(vm_class: VMClass, classes: NodeClasses) -> Codes:
+    codes = np.array(_by_node_class(_first, vm_class, classes), dtype=np.int8)
+    # What a node is called among the others is no matter of classes.
+    codes[~nodes.pinnable(classes.topology) & ((codes <= FITS) | (codes > _UNPINNED))] = _UNPINNED
+    return codes
 
 
 def moving(guest: Guest, fleet: Fleet) -> Mask:
@@ -150,7 +159,10 @@ def _first(vm_class: VMClass, node: Node) -> int:
 
 def words(vm_class: VMClass, classes: NodeClasses) -> list[str | None]:
     """Why not each node, as far as the node checks go, in words that follow "the node"; None where they say yes."""
-    return _by_node_class(_words, vm_class, classes)
+    said = _by_node_class(_words, vm_class, classes)
+    for n in np.flatnonzero(~nodes.pinnable(classes.topology)).tolist():
+        said[n] = said[n] or nodes.unpinned(classes.topology, n)
+    return said
 
 
 def in_the_way(guest: Guest, fleet: Fleet) -> list[str | None]:

@@ -65,11 +65,13 @@ class _Search:
         return self._directly(vm) or self._ejecting(vm, 1) or self._ejecting_several(vm) or self._ejecting(vm, 2)
 
     def _directly(self, vm: int) -> bool:
-        """Where it fits, the fullest node: others need the large holes."""
+        """Where it fits and does no harm, the fullest node: others need the large holes."""
         left = self.ground.left(vm)
         fits = self._open(vm) & (left >= 0)
         if not fits.any():
             return False
+        kind = self.ground.relations.kind(vm)
+        fits = fits & kind if kind is not None and (fits & kind).any() else fits
         self.ground.go(vm, int(np.argmin(np.where(fits, left, np.inf))))
         return True
 

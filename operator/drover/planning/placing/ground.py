@@ -93,7 +93,7 @@ class Ground:
         return result
 
     def go(self, vm: int, node: int) -> None:
-        """The VM ends on this node."""
+        """The VM ends on this node, or NOWHERE."""
         before = int(self.where[vm])
         self.log.append((vm, before))
         self._put(vm, before, node)

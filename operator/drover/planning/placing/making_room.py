@@ -11,7 +11,7 @@ import numpy as np
 
 from drover.planning.checks.room import fits
 from drover.planning.placing import portfolio
-from drover.planning.placing.placement import Mover, Placed, Site, place
+from drover.planning.placing.placement import Answers, Mover, Placed, Site, place, waiting
 from drover.planning.placing.relations import FleetRelations
 from drover.planning.site.fleet import IMPOSSIBLE, Amounts, Fleet
 from drover.planning.site.topology import Mask
@@ -108,11 +108,19 @@ def _settled(found: portfolio.Placement, everybody: Sequence[Mover], relations: 
             continue
         if not awaited and not fits(site.fleet.demand(mover.guest.vm_class), site.fleet, target):
             continue
-        placed = site.settle(mover, target, int(site.allowed(mover).sum()))
-        first = [(everybody[other].uid, gone[other].target) for other in awaited]
-        gone[vm] = replace(placed, after=tuple(sorted({*placed.after, *first})))
+        gone[vm] = site.settle(mover, target, int(site.allowed(mover).sum()))
     extra = {everybody[vm].uid for vm in found.extra}
-    return _needed({everybody[vm].uid: placed for vm, placed in gone.items()}, extra)
+    answers: Answers = {everybody[vm].uid: placed for vm, placed in gone.items()}
+    told = waiting(answers, [everybody[vm] for vm in gone], site.fleet)
+    first = {vm: {(everybody[other].uid, gone[other].target) for other in found.after.get(vm, ())} for vm in gone}
+    return _needed(
+        {
+            everybody[vm].uid: replace(each, after=tuple(sorted({*each.after, *first[vm]})))
+            for vm in gone
+            if isinstance(each := told[everybody[vm].uid], Placed)
+        },
+        extra,
+    )
 
 
 def _needed(gone: Mapping[str, Placed], extra: set[str]) -> Room:

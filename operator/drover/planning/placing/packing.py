@@ -1,11 +1,12 @@
 """One greedy placement: in some order, each VM onto the node that some score likes best."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from drover.planning.placing.ground import NOWHERE, Ground, Sized
-from drover.planning.placing.problem import Floats
+from drover.planning.placing.ground import NOWHERE, Ground, Sized, share_left
+from drover.planning.placing.problem import Floats, Mask
 
 REPULSION, REFUSAL = 0.05, 2.0
 """What a target's inbound work, as a part of what it can take without making the whole longer, weighs against the share
@@ -25,13 +26,19 @@ STYLES = tuple(Style(scarce_first, tight) for tight in (False, True) for scarce_
 
 
 def order(sized: Sized, style: Style) -> list[int]:
-    """The movers in the order of their choice, those that others follow first; VMs of a kind follow each other."""
+    """The movers in the order of their choice, those that others follow first, and who can only go where they go right
+    behind them; VMs of a kind follow each other."""
     movers = np.array(sized.problem.movers, dtype=np.int64)
     share, homes = dominant(sized)[movers], sized.homes[movers]
     first = homes if style.scarce_first else np.zeros_like(homes)
     follows = ~np.isin(movers, np.array(sized.problem.anchors, dtype=np.int64))
     result: list[int] = movers[np.lexsort((movers, sized.kind[movers], -share, first, follows))].tolist()
-    return result
+    return _bundled(result, sized.problem.bundles)
+
+
+def _bundled(vms: list[int], bundles: Mapping[int, Sequence[int]]) -> list[int]:
+    bound = {vm for bundle in bundles.values() for vm in bundle}
+    return [one for vm in vms if vm not in bound for one in (vm, *bundles.get(vm, ()))]
 
 
 def dominant(sized: Sized) -> Floats:
@@ -85,5 +92,25 @@ def _best(ground: Ground, vm: int, scores: Floats) -> int | None:
         mine[problem.at[vm]] = -np.inf
     if vm in problem.barred:
         mine[list(problem.barred[vm])] = -np.inf
-    best = int(mine.argmax())
+    best = int(_preferred(ground, vm, mine).argmax())
     return best if mine[best] > -np.inf else None
+
+
+def _preferred(ground: Ground, vm: int, scores: Floats) -> Floats:
+    """The scores of the nodes that are better for others: where there is room for those who can only go there as well,
+    and where it does no harm; of all nodes where none are."""
+    for good in (_roomy(ground, vm), ground.relations.kind(vm)):
+        if good is not None and (scores[good] > -np.inf).any():
+            scores = np.where(good, scores, -np.inf)
+    return scores
+
+
+def _roomy(ground: Ground, vm: int) -> Mask | None:
+    """bool[nodes]: where all of the VM's bundle fit together and may be; None: it has none."""
+    problem = ground.sized.problem
+    if vm not in problem.bundles:
+        return None
+    whole = [vm, *problem.bundles[vm]]
+    left = share_left(ground.sized.demand[whole].sum(axis=0), ground.free, ground.sized.scale)
+    result: Mask = problem.allowed[problem.row[whole]].all(axis=0) & (left >= 0)
+    return result

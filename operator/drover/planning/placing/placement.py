@@ -4,7 +4,7 @@ A VM keeps its target so that plans do not flutter. Where nobody can judge a nod
 goes only if there is nothing else.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -13,15 +13,19 @@ from drover.planning.checks import chain
 from drover.planning.checks.room import fits
 from drover.planning.demand.guest import Guest
 from drover.planning.demand.vmclass import GUEST_MEMORY, VMClass
-from drover.planning.placing import portfolio
+from drover.planning.placing import company, portfolio
 from drover.planning.placing.ground import NOWHERE
 from drover.planning.placing.problem import KUBEVIRTS_OWN, Problem
 from drover.planning.placing.refusal import Refusals
 from drover.planning.placing.refusal import Unplaced as Unplaced
 from drover.planning.placing.relations import FleetRelations
+from drover.planning.placing.waiting import waits
 from drover.planning.site.fleet import IMPOSSIBLE, Amounts, Fleet
 from drover.planning.site.topology import Mask
 from drover.planning.timing.moves import Limits
+
+BEGIN_ANEW = 64
+"""So many VMs are placed anew without the targets they had where that helps somebody; with more it takes too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +68,22 @@ def place(movers: Sequence[Mover], fleet: Fleet, barred: Mapping[str, str], limi
     """
     site = Site(fleet, ~fleet.among(barred), limits)
     movers = sorted(movers, key=lambda mover: mover.uid)
-    answers = site.keep([mover for mover in movers if mover.kept])
-    for strict in (True, False):
-        rest = [mover for mover in movers if mover.uid not in answers]
-        answers |= site.spread_out(rest, strict=strict)
+    answers = site.best(movers)
+    answers = waiting(answers, movers, fleet)
     refusals = Refusals(fleet, barred)
     for mover in movers:
         if mover.uid not in answers:
             answers[mover.uid] = refusals.of(mover.guest, mover.barred, site.allowed(mover))
     return answers
+
+
+def waiting(answers: Answers, movers: Sequence[Mover], fleet: Fleet) -> Answers:
+    """The same, each with whom it waits for."""
+    guests = {mover.uid: mover.guest for mover in movers}
+    placed = {uid: answer for uid, answer in answers.items() if isinstance(answer, Placed)}
+    awaited = waits([(guests[uid], fleet.position[each.target]) for uid, each in placed.items()], fleet)
+    names = {uid: sorted((other, fleet.nodes[node].name) for other, node in some) for uid, some in awaited.items()}
+    return answers | {uid: replace(each, after=tuple(names.get(uid, ()))) for uid, each in placed.items()}
 
 
 @dataclass(slots=True)
@@ -109,6 +120,51 @@ class Site:
         result[closed] = False
         return result
 
+    def best(self, movers: Sequence[Mover]) -> Answers:
+        """Targets for as many as possible: those kept, then such as nobody doubts, then any. Where somebody is
+        left out, and there are few, all begin anew if that helps more of them."""
+        kept = self.keep([mover for mover in movers if mover.kept])
+        best, began = self._in_turn(kept, movers, (True, False)), bool(kept)
+        for turns in self._others(movers, began) if len(movers) <= BEGIN_ANEW else ():
+            if len(best) == len(movers):
+                break
+            self._take_back(best, movers)
+            found = self._in_turn({}, movers, turns)
+            if len(found) > len(best):
+                best = found
+            else:
+                self._take_back(found, movers)
+                self._expect(best, movers)
+        return best
+
+    def _others(self, movers: Sequence[Mover], kept: bool) -> Iterator[tuple[bool, ...]]:
+        """In which other ways they could begin: without what was kept, and without regard to doubts."""
+        if kept:
+            yield True, False
+        if any((self.allowed(each) != self.allowed(each, strict=True)).any() for each in movers):
+            yield (False,)
+
+    def _in_turn(self, answers: Answers, movers: Sequence[Mover], turns: Sequence[bool]) -> Answers:
+        for strict in turns:
+            rest = [mover for mover in movers if mover.uid not in answers]
+            answers |= self.spread_out(rest, strict=strict)
+        return answers
+
+    def _take_back(self, answers: Answers, movers: Sequence[Mover]) -> None:
+        """As if they had not been placed."""
+        for mover, target in self._targets(answers, movers):
+            self.fleet.forget(mover.guest, target)
+            self.fleet.take(target, -self._demand(mover))
+
+    def _expect(self, answers: Answers, movers: Sequence[Mover]) -> None:
+        for mover, target in self._targets(answers, movers):
+            self.fleet.move(mover.guest, target)
+
+    def _targets(self, answers: Answers, movers: Sequence[Mover]) -> list[tuple[Mover, int]]:
+        known = {mover.uid: mover for mover in movers}
+        placed = ((known[uid], each) for uid, each in answers.items())
+        return [(mover, self.fleet.position[each.target]) for mover, each in placed if isinstance(each, Placed)]
+
     def keep(self, movers: Sequence[Mover]) -> Answers:
         """The targets they were given before, where those still fit and they did not fail there. In the order of then,
         for a target may be right only when others have gone; and again as long as that helps somebody."""
@@ -142,31 +198,16 @@ class Site:
     def _settled(
         self, targets: Mapping[int, int], movers: Sequence[Mover], relations: FleetRelations, counts: Sequence[int]
     ) -> Answers:
-        """One by one in their order, for who was placed early has perhaps been sent elsewhere since. Who can go only
-        because others have gone waits for them."""
+        """One by one in their order, for who was placed early has perhaps been sent elsewhere since."""
         answers: Answers = {}
-        early = {vm for vm, target in targets.items() if relations.allows(vm, target)}
         for vm, target in targets.items():
             mover = movers[vm]
-            if not relations.allows(vm, target) or not fits(self._demand(mover), self.fleet, target):
-                continue
-            ahead = () if vm in early else self._counted_by(mover, answers, movers)
-            placed = self.settle(mover, target, counts[vm])
-            answers[mover.uid] = replace(placed, after=tuple(sorted({*placed.after, *ahead})))
+            if relations.allows(vm, target) and fits(self._demand(mover), self.fleet, target):
+                answers[mover.uid] = self.settle(mover, target, counts[vm])
         return answers
 
     def _demand(self, mover: Mover) -> Amounts:
         return self.fleet.demand(mover.guest.vm_class)
-
-    def _counted_by(self, mover: Mover, settled: Answers, movers: Sequence[Mover]) -> list[tuple[str, str]]:
-        """Those with a target already that the VM's spread counts, with that target."""
-        occupants = (each.guest.occupant for each in movers if each.uid in settled)
-        return [
-            (each.uid, answer.target)
-            for each in occupants
-            if isinstance(answer := settled[each.uid], Placed)
-            and any(rule.counts(each.namespace, each.labels) for rule in mover.guest.vm_class.spread)
-        ]
 
     def offered(self, mover: Mover) -> bool:
         """Whether any node has all that it asks for at all."""
@@ -177,7 +218,7 @@ class Site:
         fleet = self.fleet
         demand = np.array([self._demand(mover) for mover in movers], dtype=np.int64)
         numbers, examples = _numbered(masks)
-        memory = fleet.resources.index(GUEST_MEMORY)
+        memory, guests = fleet.resources.index(GUEST_MEMORY), [mover.guest for mover in movers]
         return Problem(
             demand=demand,
             free=fleet.free,
@@ -187,20 +228,16 @@ class Site:
             at=np.array([self._source(mover) for mover in movers], dtype=np.int64),
             work=demand[:, memory].astype(np.float64),
             movers=range(len(movers)),
-            anchors=self._anchors(movers),
+            anchors=company.anchors(guests, fleet),
             lanes=_lanes(self.limits),
+            ordered=company.ordered(guests, fleet),
+            bundles=company.bundles(guests, fleet),
         )
 
     def _source(self, mover: Mover) -> int:
         """The node it leaves."""
         pods = mover.guest.occupant.pods
         return pods[0] if pods else NOWHERE
-
-    def _anchors(self, movers: Sequence[Mover]) -> list[int]:
-        """Whom another of them requires to be near."""
-        wanted = {mover.guest.occupant.bonds.near for mover in movers} - {()}
-        meant = {uid for terms in wanted for uid in self.fleet.neighbours.meant(terms)}
-        return [n for n, mover in enumerate(movers) if mover.uid in meant]
 
     def _fits(self, mover: Mover, target: int) -> bool:
         """Whether the VM may go there now, all counted that were settled before."""
@@ -215,11 +252,9 @@ class Site:
         what = "the only node that may take it" if count == 1 else f"one of {count} nodes that may take it"
         left = _left(self._demand(mover), fleet, target)
         doubt = chain.doubt(guest, fleet, target) if self.codes(mover)[target] < chain.FITS else ""
-        awaited = fleet.neighbours.awaited(guest.occupant, target)
         fleet.move(guest, target)
-        after = tuple((uid, fleet.nodes[node].name) for uid, node in awaited)
         why = f"{what}; {left:.0%} of its scarcest resource stays free"
-        return Placed(fleet.nodes[target].name, why, doubt, after)
+        return Placed(fleet.nodes[target].name, why, doubt)
 
 
 def _numbered(masks: Sequence[Mask]) -> tuple[list[int], list[Mask]]:

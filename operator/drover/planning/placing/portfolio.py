@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from drover.planning.placing.backtracking import backtrack
 from drover.planning.placing.ejection import repair
-from drover.planning.placing.ground import NOWHERE, Ground, sized
+from drover.planning.placing.ground import NOWHERE, Ground, Sized, sized
 from drover.planning.placing.packing import STYLES, pack
 from drover.planning.placing.problem import Floats, Problem, Relations
 from drover.planning.placing.room import waits
@@ -40,14 +41,29 @@ def place(problem: Problem, relations: Callable[[], Relations]) -> Placement:
     best: tuple[Price, Ground, list[int]] | None = None
     for style in STYLES:
         ground = Ground(ready, relations())
-        unplaced = pack(ground, style, budget)
-        unplaced = _repaired(ground, unplaced, best[0][:2] if best is not None else None)
+        worth = best[0][:2] if best is not None else None
+        unplaced = _repaired(ground, pack(ground, style, budget), worth)
+        if alone := _forsaken(ground):
+            unplaced = _repaired(ground, [*unplaced, *alone], worth)
+            unplaced += _forsaken(ground)
         price = _price(ground, unplaced, least)
         best = (price, ground, unplaced) if best is None or price < best[0] else best
         if best[0][:3] == PERFECT:
             break
     assert best is not None
-    return _placement(*best[1:])
+    found = _backtracked(ready, relations, len(best[2])) if best[2] else None
+    return _placement(*(found or best[1:]))
+
+
+def _backtracked(ready: Sized, relations: Callable[[], Relations], worth: int) -> tuple[Ground, list[int]] | None:
+    """A placement that leaves out fewer, where trying everything finds one."""
+    found = backtrack(Ground(ready, relations()), worth)
+    if found is None:
+        return None
+    ground = Ground(ready, relations())
+    for vm, node in found:
+        ground.go(vm, node)
+    return ground, sorted({*ready.problem.movers} - {vm for vm, _ in found})
 
 
 def _repaired(ground: Ground, unplaced: list[int], worth: tuple[int, int] | None) -> list[int]:
@@ -57,6 +73,17 @@ def _repaired(ground: Ground, unplaced: list[int], worth: tuple[int, int] | None
         if not rest or len(rest) == len(unplaced):
             return rest
         unplaced = rest
+
+
+def _forsaken(ground: Ground) -> list[int]:
+    """Those whom the ones they follow have left since, and in turn those who follow them; they have no place now."""
+    result: list[int] = []
+    movers = sorted(ground.sized.problem.movers)
+    while found := [vm for vm in movers if ground.where[vm] != NOWHERE and not ground.relations.content(vm)]:
+        for vm in found:
+            ground.go(vm, NOWHERE)
+        result += found
+    return result
 
 
 def bound(problem: Problem, inbound: Floats) -> float:

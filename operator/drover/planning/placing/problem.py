@@ -20,11 +20,17 @@ class Relations(Protocol):
     def mask(self, vm: int) -> Mask | None:
         """bool[nodes]: where the VM may be, all others being where they are now; None: anywhere."""
 
+    def kind(self, vm: int) -> Mask | None:
+        """bool[nodes]: where the VM may be without harm to others who may not refuse it; None: anywhere."""
+
     def move(self, vm: int, node: int) -> None:
-        """From now on the VM counts on this node."""
+        """From now on the VM counts on this node, or where it is if that is NOWHERE, -1."""
 
     def undo(self) -> None:
         """Take the last `move` back."""
+
+    def content(self, vm: int) -> bool:
+        """Whether the VM, where it is now, has those near whom it requires."""
 
 
 KUBEVIRTS_OWN = Limits(5, 2, 2)
@@ -39,7 +45,9 @@ class Problem:
     `row` int64[V]; `at` int64[V], where each VM is, -1 if that is no node any more; `work` float64[V], how long or how
     large its migration is. `movers` have to get a target, `residents` may move as well if that makes room. `anchors`
     are movers that others follow: once they have a target they keep it. `barred` are further nodes a VM may not go to;
-    where it is, it never goes. `lanes`: how many migrations may run at once.
+    where it is, it never goes. `lanes`: how many migrations may run at once. `ordered` are movers for whom
+    it matters who goes first, or because of whom it matters for others. `bundles` are movers who can only go where
+    another goes, by that other.
     """
 
     demand: Amounts
@@ -54,6 +62,8 @@ class Problem:
     anchors: Sequence[int] = ()
     barred: Mapping[int, Sequence[int]] = field(default_factory=dict)
     lanes: Limits = KUBEVIRTS_OWN
+    ordered: frozenset[int] = frozenset()
+    bundles: Mapping[int, Sequence[int]] = field(default_factory=dict)
 
 
 def essential(demand: Amounts, free: Amounts) -> list[int]:

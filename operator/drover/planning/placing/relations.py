@@ -6,6 +6,7 @@ from drover.planning.checks.others import NEIGHBOURS, SPREAD
 from drover.planning.checks.room import PORTS
 from drover.planning.checks.volumes import LIMIT
 from drover.planning.demand.guest import Guest
+from drover.planning.placing.ground import NOWHERE
 from drover.planning.site.fleet import Fleet
 from drover.planning.site.topology import Mask
 
@@ -22,6 +23,9 @@ class FleetRelations:
         self._log: list[tuple[int, int | None]] = []
         self._targets: dict[int, int] = {}
         self._minding = [self._who_minds(guest) for guest in guests]
+        for guest in guests:
+            # So that whom they count is told where not to go for their sake.
+            fleet.spreading.constraints(guest.vm_class)
 
     def fresh(self) -> "FleetRelations":
         """As it was in the beginning."""
@@ -39,20 +43,29 @@ class FleetRelations:
             result = result & each
         return result
 
+    def kind(self, vm: int) -> Mask | None:
+        """bool[nodes]: where the VM breaks nobody's spread."""
+        return self._fleet.spreading.unharmed(self._guests[vm].occupant)
+
     def allows(self, vm: int, node: int) -> bool:
         """Whether the VM may be on this node, all others being where they are now."""
         mask = self.mask(vm)
         return mask is None or bool(mask[node])
 
     def move(self, vm: int, node: int) -> None:
-        """From now on the VM counts on this node."""
+        """From now on the VM counts on this node, or where it is if that is NOWHERE."""
         self._log.append((vm, self._targets.get(vm)))
-        self._go(vm, node)
+        self._go(vm, node if node != NOWHERE else None)
 
     def undo(self) -> None:
         """Take the last `move` back."""
         vm, before = self._log.pop()
         self._go(vm, before)
+
+    def content(self, vm: int) -> bool:
+        """Whether the VM has near it, where it goes, whom it requires."""
+        target = self._targets.get(vm)
+        return target is None or self._fleet.neighbours.content(self._guests[vm].occupant, target)
 
     def _who_minds(self, guest: Guest) -> list[Callable[[Guest, Fleet], Mask]]:
         """The checks that can ever matter to the VM: who requires what of whom does not change."""

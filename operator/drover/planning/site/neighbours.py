@@ -24,12 +24,10 @@ SYMMETRY = "has pods in its {key} that require to be apart from the VM"
 
 @dataclass(slots=True, eq=False)
 class _Counted:
-    """How many places of the pods that are meant are in each domain, and how many of those that stay are `settled`
-    there. `whole`: both hosts of a moving VM count."""
+    """How many places of the pods that are meant are in each domain. `whole`: both hosts of a moving VM count."""
 
     domains: Domains
     counts: Counts
-    settled: Counts
     whole: bool
 
     def put(self, places: Iterable[int], change: int) -> None:
@@ -107,6 +105,10 @@ class Neighbours:
                 return SYMMETRY.format(key=term.key)
         return None
 
+    def content(self, vm: Occupant, node: int) -> bool:
+        """Whether the VM has near it on the node whom it requires, if everybody stays where he is expected."""
+        return not vm.bonds.near or bool(self._attracted(vm)[node])
+
     def copy(self) -> "Neighbours":
         """The same, to go on independently."""
         return Neighbours(self.topology, self.population, dict(self._target))
@@ -132,21 +134,15 @@ class Neighbours:
         n = self.population.number.get(uid)
         if n is None or self._target.get(n) == target:
             return
-        counted, settled = self._concerned.get(n, ()), self._is_settled(n)
+        counted = self._concerned.get(n, ())
         for each in counted:
             each.put(self._places(n, whole=each.whole), -1)
         if target is None:
             del self._target[n]
         else:
             self._target[n] = target
-        change = int(self._is_settled(n)) - int(settled)
         for each in counted:
             each.put(self._places(n, whole=each.whole), 1)
-            if change:
-                each.settled[each.domains.of[self.population.occupants[n].pods[0]]] += change
-
-    def _is_settled(self, n: int) -> bool:
-        return n not in self._target and self.population.occupants[n].settled
 
     def _places(self, n: int, *, whole: bool) -> tuple[int, ...]:
         """Where it counts: what is to be apart from it looks at both hosts, who is to be near at the target alone."""
@@ -155,30 +151,9 @@ class Neighbours:
             return occupant.places if whole else occupant.pods
         return (*(place for place in occupant.places if place != target), target) if whole else (target,)
 
-    def awaited(self, vm: Occupant, node: int) -> list[tuple[str, int]]:
-        """Who has to arrive, and on which node, before the VM may go to the node: one of those it requires in each
-        domain where nobody of them is settled already."""
-        result: set[tuple[str, int]] = set()
-        terms = vm.bonds.near
-        for counted in self._of_all(terms).values() if terms else ():
-            of, domain = counted.domains.of, counted.domains.of[node]
-            if counted.settled[domain] > 0:
-                continue
-            first = next((n for n in self._meant(terms) if self._heads_for(n, of) == domain), None)
-            if first is not None:
-                home = self._target.get(first, self.population.occupants[first].home)
-                assert home is not None
-                result.add((self.population.occupants[first].uid, home))
-        return sorted(result)
-
     def meant(self, terms: tuple[Term, ...]) -> list[str]:
         """The UIDs of all that satisfy every one of these terms."""
         return [self.population.occupants[n].uid for n in self._meant(terms)]
-
-    def _heads_for(self, n: int, of: Counts) -> int | None:
-        """The domain in which it will be."""
-        home = self._target.get(n, self.population.occupants[n].home)
-        return int(of[home]) if home is not None else None
 
     def _attracted(self, vm: Occupant) -> Mask:
         """Every domain must have a pod that satisfies all terms together; if there is none anywhere, a VM that
@@ -248,11 +223,9 @@ class Neighbours:
 
     def _count(self, key: str, who: Iterable[int], *, whole: bool) -> _Counted:
         domains = self.topology.domains(key)
-        result = _Counted(domains, domains.zeros(), domains.zeros(), whole)
+        result = _Counted(domains, domains.zeros(), whole)
         for n in who:
             result.put(self._places(n, whole=whole), 1)
-            if self._is_settled(n):
-                result.settled[domains.of[self.population.occupants[n].pods[0]]] += 1
             self._concerned.setdefault(n, []).append(result)
         return result
 

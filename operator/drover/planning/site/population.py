@@ -28,11 +28,6 @@ class Occupant(msgspec.Struct, frozen=True):
         """Where it is or is about to be: both hosts hold a VM that moves."""
         return self.pods if self.home is None or self.home in self.pods else (*self.pods, self.home)
 
-    @property
-    def settled(self) -> bool:
-        """Whether it is where it will be, and nowhere else."""
-        return self.pods == (self.home,)
-
 
 @dataclass(slots=True)
 class Population:

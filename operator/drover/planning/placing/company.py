@@ -1,0 +1,47 @@
+"""Who of those that move goes with whom: by numbers in the order of the guests."""
+
+from collections.abc import Mapping, Sequence
+
+from drover.facts.kubevirt import HOSTNAME
+from drover.planning.demand.guest import Guest
+from drover.planning.site.fleet import Fleet
+
+
+def anchors(guests: Sequence[Guest], fleet: Fleet) -> list[int]:
+    """Whom another of them requires to be near."""
+    wanted = {guest.occupant.bonds.near for guest in guests} - {()}
+    meant = {uid for terms in wanted for uid in fleet.neighbours.meant(terms)}
+    return [n for n, guest in enumerate(guests) if guest.uid in meant]
+
+
+def ordered(guests: Sequence[Guest], fleet: Fleet) -> frozenset[int]:
+    """Who follows others or is followed, and who is spread or counted by that."""
+    rules = {rule for guest in guests for rule in guest.vm_class.spread}
+    occupants = [guest.occupant for guest in guests]
+    counted = (n for n, who in enumerate(occupants) if any(r.counts(who.namespace, who.labels) for r in rules))
+    minding = (n for n, guest in enumerate(guests) if guest.vm_class.spread or guest.occupant.bonds.near)
+    return frozenset((*counted, *minding, *anchors(guests, fleet)))
+
+
+def bundles(guests: Sequence[Guest], fleet: Fleet) -> dict[int, list[int]]:
+    """Who has to be on the host of one certain other, by that other, and who of those follows them."""
+    number = {guest.uid: n for n, guest in enumerate(guests)}
+    leader: dict[int, int] = {}
+    for n, guest in enumerate(guests):
+        near = guest.occupant.bonds.near
+        meant = fleet.neighbours.meant(near) if any(term.key == HOSTNAME for term in near) else []
+        if len(meant) == 1 and meant[0] in number and meant[0] != guest.uid:
+            leader[n] = number[meant[0]]
+    result: dict[int, list[int]] = {}
+    for n in leader:
+        result.setdefault(_first(n, leader), []).append(n)
+    return {first: [n for n in rest if n != first] for first, rest in result.items()}
+
+
+def _first(vm: int, leader: Mapping[int, int]) -> int:
+    """Whom all follow in the end; of those who follow each other in a circle the first."""
+    seen = [vm]
+    while (following := leader.get(vm)) is not None and following not in seen:
+        vm = following
+        seen.append(vm)
+    return vm if following is None else min(seen[seen.index(following) :])
