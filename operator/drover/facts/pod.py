@@ -30,6 +30,7 @@ class PodMetadata(Metadata, frozen=True, kw_only=True):
 
 class PodStatus(Wire, frozen=True, kw_only=True):
     phase: str = ""
+    nominated_node_name: str = ""
     conditions: tuple[Condition, ...] = ()
     container_statuses: tuple[ContainerStatus, ...] = ()
     init_container_statuses: tuple[ContainerStatus, ...] = ()
@@ -50,6 +51,11 @@ class Pod(Wire, frozen=True, kw_only=True, dict=True):
     def node(self) -> str:
         """The node it is bound to, or the empty string."""
         return self.spec.node_name
+
+    @property
+    def expected(self) -> str:
+        """The node the scheduler keeps room on for it, while others make that room for it; or the empty string."""
+        return "" if self.node or self.spec.scheduling_gates else self.status.nominated_node_name
 
     @property
     def terminal(self) -> bool:

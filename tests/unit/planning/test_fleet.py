@@ -6,7 +6,7 @@ import pytest
 
 from drover.planning.demand.vmclass import GUEST_MEMORY
 from drover.planning.site import survey
-from tests.builders import OVERHEAD, VMIBuilder, VMIMBuilder, a_node, a_plan, a_pod, a_vmi, a_vmim
+from tests.builders import OVERHEAD, PodBuilder, VMIBuilder, VMIMBuilder, a_node, a_plan, a_pod, a_vmi, a_vmim
 from tests.unit.planning.scene import Part, a_scene
 
 GI = 1 << 30
@@ -161,3 +161,35 @@ def test_an_overhead_that_is_no_amount_is_none() -> None:
     odd = a_vmi("web").on("n1")
     odd.pod.annotated({"kubevirt.io/memory-overhead-bytes": "much"})
     assert used(odd, resource=GUEST_MEMORY) == (VM, 0), "the request counts"
+
+
+def waiting(node: str, priority: int) -> PodBuilder:
+    """A pod for which others are preempted on the node."""
+    pod = a_pod("waiting").phase("Pending").container({"memory": "1Gi"}).set("spec.priority", priority)
+    return pod.set("status.nominatedNodeName", node)
+
+
+@pytest.mark.parametrize(
+    ("change", "promised"),
+    [
+        (lambda pod: pod, 1),
+        (lambda pod: pod.set("spec.priority", -1), 0),
+        (lambda pod: pod.set("spec.schedulerName", "another"), 0),
+        (lambda pod: pod.set("spec.schedulingGates", [{"name": "not-yet"}]), 0),
+        (lambda pod: pod.phase("Failed"), 0),
+        (lambda pod: pod.on("n3"), 0),
+        (lambda pod: pod.set("status.nominatedNodeName", ""), 0),
+    ],
+    ids=["kept", "for less", "by another scheduler", "gated", "it has failed", "it is bound", "nowhere"],
+)
+def test_room_that_is_promised_is_not_free(change: Callable[[PodBuilder], PodBuilder], promised: int) -> None:
+    scene = a_scene(*NODES, a_vmi("web").on("n1"), change(waiting("n2", priority=5)))
+    assert WHOLE - scene.free("n2", "memory") == promised * GI
+
+
+@pytest.mark.parametrize("pinned", [True, False])
+def test_a_target_pod_that_is_promised_room_is_counted_once(pinned: bool) -> None:
+    vmi = a_vmi("web").on("n1")
+    vmim = a_vmim(vmi).phase("Scheduling")
+    vmi.launcher(vmim=vmim.to("n2") if pinned else vmim).pods[1].set("status.nominatedNodeName", "n2")
+    assert used(vmi, vmim) == (VM, VM)

@@ -21,6 +21,7 @@ from drover.planning.site.hostports import HostPorts
 from drover.planning.site.neighbours import Neighbours
 from drover.planning.site.nodeclass import NodeClasses
 from drover.planning.site.population import Occupant, Population
+from drover.planning.site.promised import promised
 from drover.planning.site.spread import Spreading
 from drover.planning.site.topology import Topology
 
@@ -104,6 +105,9 @@ def _used(snapshot: Snapshot, index: Index, wanted: Container[str]) -> dict[str,
     for pod in snapshot.pods.values():
         if pod.node in wanted and not pod.terminal:
             parts.setdefault(pod.node, []).append(demand(index.vmis_by_uid.get(pod.vmi_uid), pod))
+    for node, pod in promised(snapshot, index):
+        if node in wanted:
+            parts.setdefault(node, []).append(demand(index.vmis_by_uid.get(pod.vmi_uid), pod))
     for node, vmi, pod in inbound(snapshot, index):
         if node in wanted:
             parts.setdefault(node, []).append(target_demand(vmi, pod))
@@ -232,12 +236,19 @@ def _attached(snapshot: Snapshot, index: Index, position: Positions) -> Attached
     for node, vmi, pod in inbound(snapshot, index):
         coming = handles(claims(vmi, pod), vmi.metadata.namespace, snapshot)
         found.setdefault(position[node], set()).update(coming)
+    return Attached({node: each for node, each in limits.items() if each}, found, _left(snapshot, position))
+
+
+def _left(snapshot: Snapshot, position: Positions) -> dict[int, frozenset[Handle]]:
+    """What is attached to each node, or is to be, whoever uses it."""
+    found: dict[int, frozenset[Handle]] = {}
     for attachment in snapshot.attachments.values():
         volume = snapshot.pvs.get(("", attachment.spec.source.persistent_volume_name))
-        node = attachment.spec.node_name
-        if volume is not None and volume.spec.csi is not None and node in position:
-            found.setdefault(position[node], set()).add((attachment.spec.attacher, volume.spec.csi.volume_handle))
-    return Attached({node: each for node, each in limits.items() if each}, found)
+        at = position.get(attachment.spec.node_name)
+        if at is not None and volume is not None and volume.spec.csi is not None:
+            handle = (attachment.spec.attacher, volume.spec.csi.volume_handle)
+            found[at] = found.get(at, frozenset()) | {handle}
+    return found
 
 
 def _ports(snapshot: Snapshot, position: Positions) -> dict[int, frozenset[HostPort]]:
