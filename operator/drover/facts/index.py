@@ -35,6 +35,8 @@ class Index:
     """Launcher pods by node."""
     hostnames: Mapping[str, str]
     """Names of nodes by their hostname label, which is what a migration is pinned to."""
+    namesakes: Mapping[str, tuple[str, ...]]
+    """By node: the other nodes that have its hostname label, if any do."""
     quotas: Mapping[str, list[ResourceQuota]]
     """By namespace."""
     reports: Mapping[str, list[MigrationReport]]
@@ -66,9 +68,16 @@ def index(snapshot: Snapshot) -> Index:
         by_plan=_grouped((vmim for vmim in _known(snapshot) if vmim.plan_uid), lambda vmim: vmim.plan_uid),
         on_node=_grouped(pods, lambda pod: pod.node),
         hostnames={node.labels.get(HOSTNAME, node.name): node.name for node in snapshot.nodes.values()},
+        namesakes=_namesakes(snapshot),
         quotas=_grouped(snapshot.quotas.values(), lambda quota: quota.metadata.namespace),
         reports=_grouped(snapshot.reports.values(), lambda report: report.spec.plan.uid),
     )
+
+
+def _namesakes(snapshot: Snapshot) -> dict[str, tuple[str, ...]]:
+    named = _grouped(snapshot.nodes.values(), lambda node: node.labels.get(HOSTNAME))
+    shared = [[node.name for node in nodes] for host, nodes in named.items() if host is not None and len(nodes) > 1]
+    return {name: tuple(other for other in names if other != name) for names in shared for name in names}
 
 
 def _known(snapshot: Snapshot) -> list[VMIM]:

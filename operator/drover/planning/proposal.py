@@ -167,8 +167,11 @@ def _refused(uid: str, answer: placement.Unplaced, vm_class: VMClass) -> Refused
 
 
 def bars(vmi: VMI, relations: Index, avoid: Iterable[str]) -> dict[str, str]:
-    """Nodes this VM may not go to: where pods of it are (required anti-affinity to itself), where it was refused."""
+    """Nodes this VM may not go to: where pods of it are (required anti-affinity to itself, by hostname label, which
+    another node may have too), where it was refused."""
     result = dict.fromkeys(avoid, reasons.REJECTED)
+    for pod in relations.pods_of(vmi):
+        result |= dict.fromkeys(relations.namesakes.get(pod.node, ()), reasons.SHARES_A_HOSTNAME)
     result |= {pod.node: reasons.HAS_A_POD for pod in relations.pods_of(vmi) if pod.node}
     result[vmi.node] = reasons.IS_SOURCE
     return result

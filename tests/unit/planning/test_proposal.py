@@ -128,6 +128,15 @@ def test_nodes_barred_for_a_vm() -> None:
     }
 
 
+def test_a_node_with_the_hostname_of_one_that_has_a_pod_of_the_vm_is_barred_for_it() -> None:
+    vmi = a_vmi("web").on("n1")
+    nodes = [a_node(name).labelled({HOSTNAME: host}) for name, host in (("n1", "h"), ("n2", "h"), ("n3", "i"))]
+    assert bars(vmi.build(), a_scene(*nodes, vmi).relations, ()) == {
+        "n1": reasons.IS_SOURCE,
+        "n2": reasons.SHARES_A_HOSTNAME,
+    }
+
+
 @pytest.mark.parametrize(
     ("node", "words"),
     [
