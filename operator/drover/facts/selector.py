@@ -98,12 +98,14 @@ class Toleration(Wire, frozen=True, kw_only=True):
     effect: str = ""
 
     def tolerates(self, taint: Taint) -> bool:
-        """component-helpers scheduling/corev1 Toleration.ToleratesTaint."""
+        """api core/v1 Toleration.ToleratesTaint. Gt and Lt are off by default (TaintTolerationComparisonOperators)."""
         if self.effect and self.effect != taint.effect:
             return False
         if self.key and self.key != taint.key:
             return False
-        return self.operator == "Exists" or (bool(self.key) and self.value == taint.value)
+        if self.operator in ("", "Equal"):
+            return bool(self.key) and self.value == taint.value
+        return self.operator == "Exists"
 
 
 def untolerated(taints: Iterable[Taint], tolerations: tuple[Toleration, ...]) -> Taint | None:

@@ -1,5 +1,7 @@
 """Volumes, as far as they say where a pod can be: claims, what they are bound to, and what a node can attach."""
 
+import msgspec
+
 from drover.facts.podspec import NodeSelector
 from drover.facts.selector import NodeSelectorTerm
 from drover.facts.wire import Metadata, Wire
@@ -12,14 +14,37 @@ class ClaimSpec(Wire, frozen=True, kw_only=True):
     access_modes: tuple[str, ...] = ()
 
 
+class ClaimStatus(Wire, frozen=True, kw_only=True):
+    phase: str = ""
+
+
+class ClaimAnnotations(Wire, frozen=True, kw_only=True):
+    bind_completed: str | None = msgspec.field(name="pv.kubernetes.io/bind-completed", default=None)
+
+
+class ClaimMetadata(Metadata, frozen=True, kw_only=True):
+    annotations: ClaimAnnotations = ClaimAnnotations()
+
+
 class PersistentVolumeClaim(Wire, frozen=True, kw_only=True):
-    metadata: Metadata
+    metadata: ClaimMetadata
     spec: ClaimSpec = ClaimSpec()
+    status: ClaimStatus = ClaimStatus()
 
     @property
     def volume(self) -> str:
-        """The name of the volume it is bound to, or the empty string."""
+        """The name of the volume it is bound to, or is to be bound to, or the empty string."""
         return self.spec.volume_name
+
+    @property
+    def bound(self) -> bool:
+        """Whether the volume is its own for good (kube-scheduler volumebinding isPVCFullyBound)."""
+        return bool(self.volume) and self.metadata.annotations.bind_completed is not None
+
+    @property
+    def lost(self) -> bool:
+        """Whether its volume has gone from under it."""
+        return self.status.phase == "Lost"
 
     @property
     def for_one_pod(self) -> bool:

@@ -88,7 +88,8 @@ def test_nodes_of_one_class_are_answered_like_each_alone(vmi: VMIBuilder) -> Non
 
 
 def test_every_node_check_that_can_say_no_is_met_by_a_table() -> None:
-    elsewhere = {"VolumeUnusable", "VolumeUnreachable", "VolumeZone", "FormerSelector", "Beyond"}
+    claims = {"ClaimMissing", "ClaimUnbound", "VolumeMissing", "VolumeUnusable"}
+    elsewhere = {*claims, "VolumeUnreachable", "VolumeZone", "FormerSelector", "Beyond"}
     found = {check.name for check in chain.CHECKS if isinstance(check, NodeCheck)}
     assert {name for _, _, name, _ in TABLE if name} == found - elsewhere
 

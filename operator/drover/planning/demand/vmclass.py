@@ -99,12 +99,13 @@ def classify(
         former=tuple(sorted(former.items())),
         ports=pod.ports(),
         volumes=volumes,
-        beyond=_beyond(pod),
+        beyond=_beyond(pod, volumes),
     )
 
 
-def _beyond(pod: Pod) -> tuple[str, ...]:
-    said = []
+def _beyond(pod: Pod, volumes: Volumes) -> tuple[str, ...]:
+    """A volume that waits to be plugged in keeps no target pod away, but perhaps the pod that will attach it."""
+    said = [f"waits for the claim {name} to be bound and plugged in" for name in volumes.pending]
     if pod.spec.resource_claims:
         said.append("claims devices that only the scheduler can allocate (DRA)")
     if pod.spec.scheduler_name != DEFAULT_SCHEDULER:

@@ -6,6 +6,7 @@ spec, hotplugged ones included, and those of its running pod.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from drover.facts.kubevirt import VMI
 from drover.facts.node import Node
@@ -16,6 +17,10 @@ from drover.facts.storage import PersistentVolume, PersistentVolumeClaim
 
 Handle = tuple[str, str]
 """A CSI volume: its driver, and its name for it."""
+
+Filter = Literal["claims", "binding", "volumes", "access"]
+"""Who looks at a claim, in the order in which they are asked: does it exist (VolumeRestrictions), is it bound and to
+stay (VolumeBinding), is its volume there (VolumeZone), and only then, may a second pod use it (VolumeRestrictions)."""
 
 _STABLE = {
     "failure-domain.beta.kubernetes.io/zone": "topology.kubernetes.io/zone",
@@ -30,11 +35,13 @@ _DELIMITER = "__"
 @dataclass(frozen=True, slots=True)
 class Volumes:
     """What volumes ask of a node: for each of them with node affinity its terms, one of which must match; and labels
-    with the values that will do. `unusable` says why no node will do at all, in words that follow "the node"."""
+    with the values that will do. `unusable` says why no node will do at all: the filter that says so, and words that
+    follow "the node". `pending` are claims of volumes that are to be plugged in and cannot be yet."""
 
     affinities: tuple[tuple[NodeSelectorTerm, ...], ...] = ()
     zones: tuple[tuple[str, frozenset[str]], ...] = ()
-    unusable: tuple[str, ...] = ()
+    unusable: tuple[tuple[Filter, str], ...] = ()
+    pending: tuple[str, ...] = ()
 
     @property
     def terms(self) -> tuple[NodeSelectorTerm, ...]:
@@ -61,12 +68,16 @@ def volumes(vmi: VMI, pod: Pod, snapshot: Snapshot) -> Volumes:
     if not names:
         return NO_VOLUMES
     found = {name: snapshot.pvcs.get((vmi.metadata.namespace, name)) for name in names}
+    plugged = set(names).difference(pod.claims())
+    pending = [name for name in sorted(plugged) if (claim := found[name]) is None or not claim.bound]
+    found = {name: claim for name, claim in found.items() if name not in pending}
     bound = _bound(found.values(), snapshot)
     affinities = {terms for terms in (volume.node_terms() for volume in bound) if terms is not None}
     return Volumes(
         affinities=tuple(sorted(affinities, key=repr)),
         zones=tuple(sorted({zone for volume in bound for zone in _zones(volume)}, key=repr)),
         unusable=tuple(_unusable(found, snapshot)),
+        pending=tuple(pending),
     )
 
 
@@ -84,20 +95,33 @@ def _bound(found: Iterable[PersistentVolumeClaim | None], snapshot: Snapshot) ->
 
 
 def _zones(volume: PersistentVolume) -> list[tuple[str, frozenset[str]]]:
+    """A label with an empty zone in it says nothing (cloud-provider volume/helpers LabelZonesToSet)."""
     labels = volume.metadata.labels
-    return [(key, frozenset(labels[key].split(_DELIMITER))) for key in _STABLE if key in labels]
+    zones = [(key, frozenset(labels[key].split(_DELIMITER))) for key in _STABLE if key in labels]
+    return [(key, values) for key, values in zones if "" not in values]
 
 
-def _unusable(found: Mapping[str, PersistentVolumeClaim | None], snapshot: Snapshot) -> Iterable[str]:
+def _unusable(found: Mapping[str, PersistentVolumeClaim | None], snapshot: Snapshot) -> Iterable[tuple[Filter, str]]:
     for name, claim in found.items():
-        if claim is None:
-            yield f"cannot use the claim {name}, which does not exist"
-        elif not claim.volume:
-            yield f"cannot use the claim {name}, which is not bound"
-        elif ("", claim.volume) not in snapshot.pvs:
-            yield f"cannot use the claim {name}, whose volume {claim.volume} does not exist"
-        elif claim.for_one_pod:
-            yield f"cannot use the claim {name}, which only one pod may use at a time (ReadWriteOncePod)"
+        said = _wrong(claim, snapshot)
+        if said is not None:
+            yield said[0], f"cannot use the claim {name}, {said[1]}"
+
+
+def _wrong(claim: PersistentVolumeClaim | None, snapshot: Snapshot) -> tuple[Filter, str] | None:
+    if claim is None:
+        return "claims", "which does not exist"
+    if claim.lost:
+        return "binding", f"which has lost its volume {claim.volume}"
+    if claim.metadata.deletion_timestamp is not None:
+        return "binding", "which is being deleted"
+    if not claim.bound:
+        return "binding", "which is not bound"
+    if ("", claim.volume) not in snapshot.pvs:
+        return "volumes", f"whose volume {claim.volume} does not exist"
+    if claim.for_one_pod:
+        return "access", "which only one pod may use at a time (ReadWriteOncePod)"
+    return None
 
 
 def reaches(volumes: Volumes, node: Node) -> bool:
