@@ -40,6 +40,7 @@ _READ: Mapping[str, Resource] = {
     "persistentvolumes": loading.VOLUMES,
     "persistentvolumeclaims": loading.CLAIMS,
     "csinodes": loading.CSI_NODES,
+    "volumeattachments": loading.ATTACHMENTS,
 }
 
 

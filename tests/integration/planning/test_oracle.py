@@ -60,6 +60,7 @@ def _check(tally: Tally) -> None:
     assert tally.unknown * 100 <= tally.pairs, f"{tally.unknown} of {tally.pairs} verdicts are unknown"
     shown = "\n".join(str(each) for each in tally.disagreements[:SHOWN])
     assert not tally.disagreements, f"{len(tally.disagreements)} of {tally.pairs} pairs:\n{shown}"
+    assert not tally.misnamed, "\n".join(tally.misnamed[:SHOWN])
 
 
 async def test_where_nothing_is_asked_for_a_vm_fits_everywhere_but_where_it_is(oracle: Oracle) -> None:

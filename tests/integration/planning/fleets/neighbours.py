@@ -3,6 +3,7 @@
 import copy
 from random import Random
 
+from tests.integration.planning.fleets.bystanders import bystanders
 from tests.integration.planning.fleets.draft import HOSTNAME, NAMESPACES, RACK, VM, ZONE, Draft, Object
 
 _KEYS = (HOSTNAME, ZONE, RACK)
@@ -15,12 +16,22 @@ def own_pods(draft: Draft) -> None:
 
     None that goes on: to spread it would be one pod more for the scheduler, and the same VM for a plan.
     """
+    _share_hostnames(draft)
     names = [node["metadata"]["name"] for node in draft.nodes]
     for vm in draft.vms:
         if draft.chance(0.8):
             for number, node in enumerate(draft.rng.sample(names, draft.rng.randrange(1, len(names) // 2))):
                 if node != vm.source:
                     _leave(draft, vm, f"virt-launcher-{vm.name}-{number}", node)
+
+
+def _share_hostnames(draft: Draft) -> None:
+    """Some nodes have the hostname label of another, and some have none."""
+    for node in draft.nodes:
+        if draft.chance(0.15):
+            node["metadata"]["labels"][HOSTNAME] = draft.rng.choice(draft.nodes)["metadata"]["name"]
+        if draft.chance(0.1):
+            node["metadata"]["labels"].pop(HOSTNAME, None)
 
 
 def _leave(draft: Draft, vm: VM, name: str, node: str) -> None:
@@ -54,6 +65,7 @@ def symmetry(draft: Draft) -> None:
     for pod in draft.pods:
         if draft.chance(0.6):
             _want(pod, "podAntiAffinity", [_term(draft, wide=False) for _ in range(_few(draft.rng))])
+    bystanders(draft)
 
 
 def _lose_labels(draft: Draft, share: float) -> None:
