@@ -55,7 +55,7 @@ class Pod(Wire, frozen=True, kw_only=True, dict=True):
     @property
     def expected(self) -> str:
         """The node the scheduler keeps room on for it, while others make that room for it; or the empty string."""
-        return "" if self.node or self.spec.scheduling_gates else self.status.nominated_node_name
+        return "" if self.node else self.status.nominated_node_name
 
     @property
     def terminal(self) -> bool:

@@ -89,16 +89,9 @@ class ResourceClaim(Wire, frozen=True, kw_only=True):
     name: str = ""
 
 
-class SchedulingGate(Wire, frozen=True, kw_only=True):
-    """A pod with one is not scheduled yet."""
-
-    name: str = ""
-
-
 class PodSpec(Wire, frozen=True, kw_only=True):
     node_name: str = ""
     scheduler_name: str = "default-scheduler"
-    scheduling_gates: tuple[SchedulingGate, ...] = ()
     priority: int = 0
     priority_class_name: str = ""
     runtime_class_name: str = ""

@@ -61,9 +61,39 @@ class CSIVolume(Wire, frozen=True, kw_only=True):
     volume_handle: str = ""
 
 
+class InTreeVolume(Wire, frozen=True, kw_only=True):
+    """A volume of a plugin that was once part of Kubernetes, by whichever of these names it has there."""
+
+    volume_id: str = msgspec.field(name="volumeID", default="")
+    pd_name: str = ""
+    disk_uri: str = msgspec.field(name="diskURI", default="")
+
+    @property
+    def handle(self) -> str:
+        return self.volume_id or self.pd_name or self.disk_uri
+
+
 class VolumeSpec(Wire, frozen=True, kw_only=True):
     node_affinity: VolumeNodeAffinity | None = None
     csi: CSIVolume | None = None
+    aws_elastic_block_store: InTreeVolume | None = None
+    gce_persistent_disk: InTreeVolume | None = None
+    azure_disk: InTreeVolume | None = None
+    cinder: InTreeVolume | None = None
+    portworx_volume: InTreeVolume | None = None
+
+    def translated(self) -> CSIVolume | None:
+        """The CSI volume that the scheduler takes it for, if it is of a plugin that a CSI driver has replaced
+        (kube-scheduler nodevolumelimits isCSIMigrationOn, csi-translation-lib)."""
+        in_tree = {
+            "ebs.csi.aws.com": self.aws_elastic_block_store,
+            "pd.csi.storage.gke.io": self.gce_persistent_disk,
+            "disk.csi.azure.com": self.azure_disk,
+            "cinder.csi.openstack.org": self.cinder,
+            "pxd.portworx.com": self.portworx_volume,
+        }
+        found = ((driver, volume) for driver, volume in in_tree.items() if volume is not None)
+        return next((CSIVolume(driver=driver, volume_handle=volume.handle) for driver, volume in found), None)
 
 
 class PersistentVolume(Wire, frozen=True, kw_only=True):

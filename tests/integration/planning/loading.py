@@ -12,8 +12,9 @@ from typing import Any
 
 from tests.integration.planning.fleets.disks import a_claim, an_attachment
 from tests.integration.planning.fleets.draft import HOSTNAME, NAMESPACES, Draft, Object, a_node, a_pod
+from tests.integration.planning.fleets.nominees import priority_classes
 from tests.integration.planning.fleets.room import HEAVY, OVERHEAD
-from virtsim.cluster.client import JSON_PATCH, ApiError, Client
+from virtsim.cluster.client import JSON_PATCH, MERGE_PATCH, ApiError, Client
 from virtsim.objects.resources import NAMESPACES as NAMESPACE_KIND
 from virtsim.objects.resources import NODES, PODS, SERVICE_ACCOUNTS, Resource
 
@@ -22,15 +23,17 @@ CLAIMS = Resource("", "v1", "persistentvolumeclaims")
 CSI_NODES = Resource("storage.k8s.io", "v1", "csinodes", namespaced=False)
 ATTACHMENTS = Resource("storage.k8s.io", "v1", "volumeattachments", namespaced=False)
 RUNTIME_CLASSES = Resource("node.k8s.io", "v1", "runtimeclasses", namespaced=False)
+PRIORITY_CLASSES = Resource("scheduling.k8s.io", "v1", "priorityclasses", namespaced=False)
 LANDMARK = "oracle.example.com/landmark"
 _DRIVER = "landmark.csi.example.com"
 _LAST = NAMESPACES[-1]
 
 
 async def prepare(client: Client) -> None:
-    """What all fleets share: namespaces, and the RuntimeClass with an overhead."""
+    """What all fleets share: namespaces, the RuntimeClass with an overhead, priorities."""
     heavy = {"metadata": {"name": HEAVY}, "handler": HEAVY, "overhead": {"podFixed": OVERHEAD}}
     await client.create(RUNTIME_CLASSES, heavy)
+    await _each(client.create(PRIORITY_CLASSES, each) for each in priority_classes())
     for name in NAMESPACES:
         await client.create(NAMESPACE_KIND, {"metadata": {"name": name}})
         await _write_account(client, name)
@@ -98,10 +101,10 @@ async def _write_claim(client: Client, claim: Object, doomed: Container[tuple[st
 
 
 async def _write_pod(client: Client, draft: Draft, pod: Object) -> None:
-    made = await client.create(PODS, pod)
-    if "status" in pod:
-        await client.update(PODS, {**made, "status": pod["status"]}, "status")
+    await client.create(PODS, pod)
     namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
+    if "status" in pod:
+        await client.patch(PODS, namespace, name, {"status": pod["status"]}, MERGE_PATCH, "status")
     if (namespace, name) in draft.terminating:
         await client.delete(PODS, namespace, name)
 

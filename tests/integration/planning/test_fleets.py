@@ -19,6 +19,7 @@ DRAWN = {
     "requests": ("hugepages-2Mi", "example.com/gpu", "initContainers", "Always", "runtimeClassName", "Succeeded"),
     "resized": ("allocatedResources", "containerStatuses", "Infeasible", "Deferred"),
     "fractions": ("999999u", "15e-1", "1n"),
+    "nominees": ("nominatedNodeName", "high", "low", "another", "schedulingGates"),
     "attached": ("persistentVolumeClaim", "allocatable", "count", "attacher"),
     "reachable": ("nodeAffinity", "NotIn"),
     "zoned": ("failure-domain.beta.kubernetes.io/zone", "topology.kubernetes.io/region", "z1__"),

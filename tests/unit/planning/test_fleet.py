@@ -175,7 +175,7 @@ def waiting(node: str, priority: int) -> PodBuilder:
         (lambda pod: pod, 1),
         (lambda pod: pod.set("spec.priority", -1), 0),
         (lambda pod: pod.set("spec.schedulerName", "another"), 0),
-        (lambda pod: pod.set("spec.schedulingGates", [{"name": "not-yet"}]), 0),
+        (lambda pod: pod.set("spec.schedulingGates", [{"name": "not-yet"}]), 1),
         (lambda pod: pod.phase("Failed"), 0),
         (lambda pod: pod.on("n3"), 0),
         (lambda pod: pod.set("status.nominatedNodeName", ""), 0),

@@ -177,6 +177,40 @@ def test_what_is_attached_although_no_pod_uses_it_counts() -> None:
     assert a_scene(*NODES, vmi, *parts, held).admits(vmi, "n2") == f"can attach 1 volumes of {CSI} and has 1"
 
 
+@pytest.mark.parametrize(
+    ("source", "named"),
+    [
+        ("cinder", {"volumeID": "x"}),
+        ("awsElasticBlockStore", {"volumeID": "aws://zone/vol-x"}),
+        ("gcePersistentDisk", {"pdName": "x"}),
+        ("azureDisk", {"diskName": "x", "diskURI": "/subscriptions/x"}),
+        ("portworxVolume", {"volumeID": "x"}),
+    ],
+)
+def test_an_in_tree_volume_counts_for_the_driver_that_replaces_its_plugin(source: str, named: dict[str, str]) -> None:
+    driver, vmi, other = DRIVER_OF[source], a_vm("a"), a_vm("x", name="other", node="n2")
+    parts = [
+        a_claim("a", "pv"),
+        a_volume("pv", driver),
+        a_claim("x", "old"),
+        a_volume("old").set(f"spec.{source}", named),
+    ]
+    scene = a_scene(*NODES, vmi, other, *parts, a_csinode("n2", {driver: 1}))
+    assert scene.admits(vmi, "n2") == f"can attach 1 volumes of {driver} and has 1"
+    said = scene.verdict(other, "n3")
+    assert said.answer is Answer.UNKNOWN
+    assert said.words == "may refuse a VM that has the volume old of an in-tree plugin that a CSI driver replaces"
+
+
+DRIVER_OF = {
+    "cinder": "cinder.csi.openstack.org",
+    "awsElasticBlockStore": "ebs.csi.aws.com",
+    "gcePersistentDisk": "pd.csi.storage.gke.io",
+    "azureDisk": "disk.csi.azure.com",
+    "portworxVolume": "pxd.portworx.com",
+}
+
+
 def test_pods_that_have_ended_attach_nothing() -> None:
     vmi, gone = a_vm("a"), a_pod("gone").on("n2").phase("Succeeded")
     gone.set("spec.volumes", [{"name": "x", "persistentVolumeClaim": {"claimName": "x"}}])

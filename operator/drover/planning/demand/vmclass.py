@@ -106,6 +106,7 @@ def classify(
 def _beyond(pod: Pod, volumes: Volumes) -> tuple[str, ...]:
     """A volume that waits to be plugged in keeps no target pod away, but perhaps the pod that will attach it."""
     said = [f"waits for the claim {name} to be bound and plugged in" for name in volumes.pending]
+    said += [f"has the volume {name} of an in-tree plugin that a CSI driver replaces" for name in volumes.translated]
     if pod.spec.resource_claims:
         said.append("claims devices that only the scheduler can allocate (DRA)")
     if pod.spec.scheduler_name != DEFAULT_SCHEDULER:

@@ -36,12 +36,14 @@ _DELIMITER = "__"
 class Volumes:
     """What volumes ask of a node: for each of them with node affinity its terms, one of which must match; and labels
     with the values that will do. `unusable` says why no node will do at all: the filter that says so, and words that
-    follow "the node". `pending` are claims of volumes that are to be plugged in and cannot be yet."""
+    follow "the node". `pending` are claims of volumes that are to be plugged in and cannot be yet, `translated` volumes
+    that the scheduler takes for those of a CSI driver, with other topology labels."""
 
     affinities: tuple[tuple[NodeSelectorTerm, ...], ...] = ()
     zones: tuple[tuple[str, frozenset[str]], ...] = ()
     unusable: tuple[tuple[Filter, str], ...] = ()
     pending: tuple[str, ...] = ()
+    translated: tuple[str, ...] = ()
 
     @property
     def terms(self) -> tuple[NodeSelectorTerm, ...]:
@@ -78,13 +80,14 @@ def volumes(vmi: VMI, pod: Pod, snapshot: Snapshot) -> Volumes:
         zones=tuple(sorted({zone for volume in bound for zone in _zones(volume)}, key=repr)),
         unusable=tuple(_unusable(found, snapshot)),
         pending=tuple(pending),
+        translated=tuple(sorted(volume.metadata.name for volume in bound if volume.spec.translated() is not None)),
     )
 
 
 def handles(names: Iterable[str], namespace: str, snapshot: Snapshot) -> frozenset[Handle]:
     """The CSI volumes of these claims: what a node has to attach."""
     found = (snapshot.pvcs.get((namespace, name)) for name in names)
-    sources = (volume.spec.csi for volume in _bound(found, snapshot))
+    sources = (volume.spec.csi or volume.spec.translated() for volume in _bound(found, snapshot))
     return frozenset((csi.driver, csi.volume_handle) for csi in sources if csi is not None)
 
 

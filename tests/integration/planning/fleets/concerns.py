@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from random import Random
 
-from tests.integration.planning.fleets import claims, disks, neighbours, nodes, ports, room
+from tests.integration.planning.fleets import claims, disks, neighbours, nodes, nominees, ports, room
 from tests.integration.planning.fleets.draft import Draft, Object, drafted
 
 
@@ -30,6 +30,7 @@ CONCERNS: Mapping[str, Concern] = {
     "requests": Concern("NodeResourcesFit", room.requests),
     "fractions": Concern("NodeResourcesFit", room.fractions),
     "resized": Concern("NodeResourcesFit", room.resized),
+    "nominees": Concern("NodeResourcesFit", nominees.nominees),
     "attached": Concern("NodeVolumeLimits", disks.attached),
     "reachable": Concern("VolumeBinding", disks.reachable),
     "zoned": Concern("VolumeZone", disks.zoned),

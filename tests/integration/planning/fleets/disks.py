@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from tests.integration.planning.fleets.draft import ZONE, Draft, Object
 
-DRIVERS = ("one.csi.example.com", "two.csi.example.com")
+_CINDER = "cinder.csi.openstack.org"
+DRIVERS = ("one.csi.example.com", "two.csi.example.com", _CINDER)
 _REGION = "topology.kubernetes.io/region"
 _BETA = {ZONE: "failure-domain.beta.kubernetes.io/zone", _REGION: "failure-domain.beta.kubernetes.io/region"}
 _BOUND = {"pv.kubernetes.io/bind-completed": "yes"}
@@ -54,6 +55,12 @@ def attached(draft: Draft) -> None:
         for node in draft.rng.sample(names, 2):
             if draft.chance(0.15):
                 draft.attachments.append(_attached(draft, volume, node))
+    for pod in draft.pods:
+        if draft.chance(0.3):
+            volume = a_volume(draft)
+            del volume["spec"]["csi"]
+            volume["spec"]["cinder"] = {"volumeID": volume["metadata"]["name"]}
+            give(draft, pod, volume)
 
 
 def _attached(draft: Draft, volume: Object, node: str) -> Object:

@@ -4,7 +4,7 @@ from random import Random
 
 from tests.integration.planning.fleets.draft import Draft, Object, container
 
-_ADDRESSES = ("", "0.0.0.0", "127.0.0.1", "10.0.0.1")
+_ADDRESSES = ("", "0.0.0.0", "127.0.0.1", "10.0.0.1", "::", "fd00::1")
 _PROTOCOLS = ("TCP", "UDP", "SCTP")
 
 

@@ -170,7 +170,8 @@ def _resize(pod: Object, rng: Random) -> None:
     """Perhaps as a whole as well, and perhaps it cannot be: not now, or never."""
     status, spec = pod["status"], pod["spec"]
     if rng.random() < 0.4 and len(spec["containers"]) == 1 and "initContainers" not in spec:
-        spec["resources"] = {"requests": {"cpu": "2", "memory": "4Gi"}}
+        asked = {"cpu": "2", "memory": "4Gi"}
+        spec["resources"] = {"requests": {key: asked[key] for key in _some(rng, ("cpu", "memory"))}}
         status["resources"] = {"requests": {key: _amounts(rng)[key] for key in _some(rng, ("cpu", "memory"))}}
         status["allocatedResources"] = _amounts(rng)
     if rng.random() < 0.5:
