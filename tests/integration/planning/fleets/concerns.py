@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from random import Random
 
-from tests.integration.planning.fleets import claims, disks, neighbours, nodes, nominees, ports, room
+from tests.integration.planning.fleets import claims, disks, neighbours, nodes, nominees, ports, room, spreading
 from tests.integration.planning.fleets.draft import Draft, Object, drafted
+from tests.integration.planning.fleets.rendering import render
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,8 @@ CONCERNS: Mapping[str, Concern] = {
     "reachable": Concern("VolumeBinding", disks.reachable),
     "zoned": Concern("VolumeZone", disks.zoned),
     "claims": Concern("VolumeBinding", claims.wrong, also=frozenset({"VolumeRestrictions", "VolumeZone"}), whole=True),
-    "spread": Concern("PodTopologySpread", neighbours.spread, neighbours.unspread),
-    "spread of all": Concern("PodTopologySpread", neighbours.spread_of_all, neighbours.unspread),
+    "spread": Concern("PodTopologySpread", spreading.spread, spreading.unspread),
+    "spread of all": Concern("PodTopologySpread", spreading.spread_of_all, spreading.unspread),
     "own pods": Concern("InterPodAffinity", neighbours.own_pods),
     "affinity": Concern("InterPodAffinity", neighbours.affinity),
     "anti-affinity": Concern("InterPodAffinity", neighbours.anti_affinity),
@@ -61,4 +62,5 @@ def _fleet(names: tuple[str, ...], seed: int, number: int, dose: float) -> Draft
     draft = drafted(rng, f"{tag}-{seed}-{number}", dose, nodes=24, vms=36, others=30)
     for name in names:
         CONCERNS[name].add(draft)
+    render(draft)
     return draft

@@ -3,6 +3,7 @@
 from random import Random
 
 from tests.integration.planning.fleets.draft import ARCH, SCHEDULABLE, VM, Draft, Object
+from tests.integration.planning.fleets.rendering import OBSOLETE
 
 UNSCHEDULABLE = "node.kubernetes.io/unschedulable"
 _EFFECTS = ("NoSchedule", "NoExecute", "PreferNoSchedule")
@@ -130,6 +131,8 @@ def _label(draft: Draft, node: Object) -> None:
     if draft.chance(0.1):
         labels[ARCH] = rng.choice(("arm64", "s390x"))
     labels |= {key: "true" for key in _ABILITIES if rng.random() < 0.7}
+    if draft.chance(0.1):
+        labels[OBSOLETE] = "true"
     labels |= dict.fromkeys((f"cpu-model-migration.node.kubevirt.io/{model}" for model in _MODELS), "true")
     if draft.chance(0.7):
         model = rng.choice(_MODELS)
