@@ -195,6 +195,11 @@ class VMI(Wire, frozen=True, kw_only=True):
         backup = tracking.backup_status if tracking is not None else None
         return (backup.backup_name or "unnamed") if backup is not None and not backup.completed else ""
 
+    @property
+    def cpus_being_plugged(self) -> bool:
+        """Whether a change of its CPUs is under way: the target pod is made for more of them than the running one."""
+        return find(self.status.conditions, "HotVCPUChange") is not None
+
     def memory_being_plugged(self) -> int:
         """Bytes of guest memory that the spec asks for, if a change of it is under way; else 0. The target pod is made
         for it, the running pod may not have been (kubevirt hotplug through migration)."""

@@ -99,15 +99,19 @@ def classify(
         former=tuple(sorted(former.items())),
         ports=pod.ports(),
         volumes=volumes,
-        beyond=_beyond(pod, volumes),
+        beyond=_beyond(vmi, pod, volumes),
     )
 
 
-def _beyond(pod: Pod, volumes: Volumes) -> tuple[str, ...]:
+def _beyond(vmi: VMI, pod: Pod, volumes: Volumes) -> tuple[str, ...]:
     """A volume that waits to be plugged in keeps no target pod away, but perhaps the pod that will attach it."""
     said = [f"waits for the claim {name} to be bound and plugged in" for name in volumes.pending]
+    anew = (volume.name for volume in pod.spec.volumes if volume.ephemeral is not None)
+    said += [f"has a volume that is made for each pod anew ({name})" for name in anew]
     said += [f"has the volume {name} of an in-tree plugin that a CSI driver replaces" for name in volumes.translated]
-    if pod.spec.resource_claims:
+    if vmi.cpus_being_plugged:
+        said.append("is being given CPUs, which its target pod will ask for")
+    if pod.spec.resource_claims or pod.claimed:
         said.append("claims devices that only the scheduler can allocate (DRA)")
     if pod.spec.scheduler_name != DEFAULT_SCHEDULER:
         said.append(f"has a scheduler of its own ({pod.spec.scheduler_name})")
@@ -144,8 +148,9 @@ def demand(vmi: VMI | None, pod: Pod) -> Resources:
 
 
 def target_demand(vmi: VMI, pod: Pod) -> Resources:
-    """What the target pod will request; more memory than the running pod, if more has been plugged in since."""
-    wanted = asked(pod.spec)
+    """What the target pod will request of what nodes say they have; more memory than the running pod, if more has been
+    plugged in since."""
+    wanted = {name: amount for name, amount in asked(pod.spec).items() if name not in pod.claimed}
     plugged, overhead = vmi.memory_being_plugged(), _overhead(vmi, pod)
     if plugged and overhead and not _pages(wanted):
         wanted["memory"] = max(wanted.get("memory", 0), plugged + overhead)

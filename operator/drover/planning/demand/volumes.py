@@ -58,10 +58,10 @@ class Volumes:
 NO_VOLUMES = Volumes()
 
 
-def claims(vmi: VMI | None, pod: Pod) -> list[str]:
-    """The names of the VM's claims, in its namespace; of a pod that belongs to no VM, its own."""
-    of_the_vm = (volume.claim for volume in vmi.spec.volumes) if vmi is not None else ()
-    return sorted({*pod.claims(), *(name for name in of_the_vm if name)})
+def claims(vmi: VMI, pod: Pod) -> list[str]:
+    """The names of the claims that the VM's target pod would have too, in its namespace."""
+    of_the_vm = (volume.claim for volume in vmi.spec.volumes)
+    return sorted({*pod.lasting_claims(), *(name for name in of_the_vm if name)})
 
 
 def volumes(vmi: VMI, pod: Pod, snapshot: Snapshot) -> Volumes:
