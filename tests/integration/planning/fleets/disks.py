@@ -41,7 +41,7 @@ def zoned(draft: Draft) -> None:
 def attached(draft: Draft) -> None:
     """Nodes that hold few volumes, some of them held already; a volume that two pods use counts once."""
     names = [node["metadata"]["name"] for node in draft.nodes]
-    draft.csi_nodes += [_csi_node(draft, name) for name in names if draft.chance(0.9)]
+    draft.csi_nodes += [_csi_node(draft, name) for name in names if draft.rng.random() < 0.9]
     for _ in range(len(draft.nodes)):
         if draft.chance(1):
             give(draft, draft.add_pod(), a_volume(draft))
