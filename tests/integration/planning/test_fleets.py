@@ -21,7 +21,7 @@ DRAWN = {
     "fractions": ("999999u", "15e-1", "1n"),
     "nominees": ("nominatedNodeName", "high", "low", "another", "schedulingGates"),
     "attached": ("persistentVolumeClaim", "allocatable", "count", "attacher"),
-    "reachable": ("nodeAffinity", "NotIn"),
+    "reachable": ("nodeAffinity", "NotIn", "Gt", "DoesNotExist", "matchFields"),
     "zoned": ("failure-domain.beta.kubernetes.io/zone", "topology.kubernetes.io/region", "z1__"),
     "claims": ("missing", "Pending", "Lost", "ReadWriteOncePod"),
     "spread": (

@@ -43,6 +43,7 @@ def in_zone(*zones: str) -> dict[str, Any]:
     return {"matchExpressions": [{"key": ZONE, "operator": "In", "values": list(zones)}]}
 
 
+NAMED = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["n2"]}]}
 NODES = [a_node("n1"), *(a_node(f"n{n}").labelled({ZONE: zone}) for n, zone in ((2, "a"), (3, "b"), (4, "c")))]
 CLAIM = a_claim("disk", "pv")
 TABLE = [
@@ -50,10 +51,9 @@ TABLE = [
     pytest.param((CLAIM, reachable_in(in_zone("a", "b"))), "n2 n3", id="one term"),
     pytest.param((CLAIM, reachable_in(in_zone("a"), in_zone("c"))), "n2 n4", id="either term"),
     pytest.param((CLAIM, reachable_in()), "", id="no term matches no node"),
-    pytest.param(
-        (CLAIM, reachable_in({"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["n2"]}]})), "",
-        id="a volume knows no names of nodes",
-    ),
+    pytest.param((CLAIM, reachable_in(NAMED)), "n2 n3 n4", id="a volume knows no names of nodes, and does not ask"),
+    pytest.param((CLAIM, reachable_in({**NAMED, **in_zone("b")})), "n3", id="but for labels"),
+    pytest.param((CLAIM, reachable_in({})), "", id="a term that asks for nothing"),
     pytest.param((CLAIM, a_volume("pv").labelled({ZONE: "b"})), "n3", id="the volume's zone"),
     pytest.param((CLAIM, a_volume("pv").labelled({ZONE: "b__c"})), "n3 n4", id="its zones"),
     pytest.param((CLAIM, a_volume("pv").labelled({BETA: "b"})), "n3", id="by the label of old"),

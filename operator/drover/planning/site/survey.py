@@ -71,7 +71,7 @@ def _fleet(
         Spreading(classes, population),
         Neighbours(classes.topology, population),
         Attaching(len(nodes), lambda: _attached(snapshot, index, position)),
-        HostPorts(len(nodes), lambda: _ports(snapshot, position)),
+        HostPorts(len(nodes), lambda: _ports(snapshot, index, position)),
         classes,
     )
     for name, amounts in _used(snapshot, index, asked).items():
@@ -233,6 +233,10 @@ def _attached(snapshot: Snapshot, index: Index, position: Positions) -> Attached
         names = pod.claims() if pod.node in position and not pod.terminal else ()
         if names:
             found.setdefault(position[pod.node], set()).update(handles(names, pod.metadata.namespace, snapshot))
+    for node, pod in promised(snapshot, index):
+        if node in position:
+            coming = handles(pod.claims(), pod.metadata.namespace, snapshot)
+            found.setdefault(position[node], set()).update(coming)
     for node, vmi, pod in inbound(snapshot, index):
         coming = handles(claims(vmi, pod), vmi.metadata.namespace, snapshot)
         found.setdefault(position[node], set()).update(coming)
@@ -251,12 +255,13 @@ def _left(snapshot: Snapshot, position: Positions) -> dict[int, frozenset[Handle
     return found
 
 
-def _ports(snapshot: Snapshot, position: Positions) -> dict[int, frozenset[HostPort]]:
+def _ports(snapshot: Snapshot, index: Index, position: Positions) -> dict[int, frozenset[HostPort]]:
     found: dict[int, frozenset[HostPort]] = {}
-    for pod in snapshot.pods.values():
-        ports = pod.ports() if pod.node in position and not pod.terminal else ()
+    there = ((pod.node, pod) for pod in snapshot.pods.values() if pod.node and not pod.terminal)
+    for node, pod in (*there, *promised(snapshot, index)):
+        ports = pod.ports() if node in position else ()
         if ports:
-            found[position[pod.node]] = found.get(position[pod.node], frozenset()) | frozenset(ports)
+            found[position[node]] = found.get(position[node], frozenset()) | frozenset(ports)
     return found
 
 

@@ -31,7 +31,7 @@ CONCERNS: Mapping[str, Concern] = {
     "requests": Concern("NodeResourcesFit", room.requests),
     "fractions": Concern("NodeResourcesFit", room.fractions),
     "resized": Concern("NodeResourcesFit", room.resized),
-    "nominees": Concern("NodeResourcesFit", nominees.nominees),
+    "nominees": Concern("NodeResourcesFit", nominees.nominees, also=frozenset({"NodePorts"})),
     "attached": Concern("NodeVolumeLimits", disks.attached),
     "reachable": Concern("VolumeBinding", disks.reachable),
     "zoned": Concern("VolumeZone", disks.zoned),

@@ -15,6 +15,8 @@ def reachable(draft: Draft) -> None:
     """Volumes with a required node affinity, as a CSI driver's topology writes it."""
     for node in draft.nodes:
         node["metadata"]["labels"]["example.com/san"] = draft.rng.choice("pqr")
+        if draft.rng.random() < 0.7:
+            node["metadata"]["labels"]["example.com/links"] = draft.rng.choice(("1", "2", "4", "many"))
     for vm in draft.vms:
         for _ in range(draft.rng.randrange(1, 3)):
             if draft.chance(0.7):
@@ -86,6 +88,14 @@ def _driver(draft: Draft, driver: str, node: str) -> Object:
     return {**known, "allocatable": {"count": draft.rng.randrange(1, 7)}} if draft.rng.random() < 0.9 else known
 
 
+_MORE: tuple[Object, ...] = (
+    {"key": "example.com/links", "operator": "Gt", "values": ["1"]},
+    {"key": "example.com/links", "operator": "Lt", "values": ["3"]},
+    {"key": "example.com/links", "operator": "Exists"},
+    {"key": "example.com/links", "operator": "DoesNotExist"},
+)
+
+
 def _reach(draft: Draft) -> Object:
     rng = draft.rng
     pools: tuple[tuple[str, Sequence[str]], ...] = (("example.com/san", "pqr"), (ZONE, ("z0", "z1", "z2", "z3")))
@@ -93,9 +103,13 @@ def _reach(draft: Draft) -> Object:
     for _ in range(rng.choices((1, 2), (3, 1))[0]):
         key, pool = rng.choice(pools)
         values = rng.sample(pool, rng.randrange(1, len(pool)))
-        terms.append(
-            {"matchExpressions": [{"key": key, "operator": rng.choice(("In", "In", "NotIn")), "values": values}]}
-        )
+        expressions = [{"key": key, "operator": rng.choice(("In", "In", "NotIn")), "values": values}]
+        if rng.random() < 0.3:
+            expressions.append(rng.choice(_MORE))
+        terms.append({"matchExpressions": expressions})
+    if rng.random() < 0.1:
+        name = rng.choice(draft.nodes)["metadata"]["name"]
+        terms.append({"matchFields": [{"key": "metadata.name", "operator": "In", "values": [name]}]})
     return {"nodeSelectorTerms": terms}
 
 

@@ -109,7 +109,9 @@ def numbers(draft: Draft) -> None:
         node["metadata"]["labels"]["serial"] = draft.rng.choice(("0", "1", "007", "1_0", "1e3", _MOST, _BEYOND))
     for vm in draft.vms:
         if draft.chance(0.9):
-            operator, bounds = draft.rng.choice((("Gt", ("0", "1", "6", _BEFORE)), ("Lt", ("1", _MOST, _BEYOND))))
+            operator, bounds = draft.rng.choice(
+                (("Gt", ("0", "1", "00", "6", _BEFORE)), ("Lt", ("1", "08", _MOST, _BEYOND)))
+            )
             expression = {"key": "serial", "operator": operator, "values": [draft.rng.choice(bounds)]}
             _require(vm, {"nodeSelectorTerms": [{"matchExpressions": [expression]}]})
 

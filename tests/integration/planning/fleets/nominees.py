@@ -1,6 +1,7 @@
 """Pods for which room is kept on a node: others are preempted there for them."""
 
 from tests.integration.planning.fleets.draft import Draft, Object, container
+from tests.integration.planning.fleets.ports import open_ports
 
 PRIORITIES = {"high": 10, "even": 0, "low": -10}
 """The priority classes, by name; VMs have 0. Their pods wait, and preempt nobody themselves: that takes their node from
@@ -19,6 +20,8 @@ def nominees(draft: Draft) -> None:
     for vm in draft.vms:
         if draft.chance(0.9) and "resources" not in vm.launcher["spec"]:
             container(vm.launcher)["resources"] = {"requests": {"cpu": f"{draft.rng.randrange(1, 9) * 250}m"}}
+        if draft.chance(0.2):
+            open_ports(vm.launcher, draft.rng)
 
 
 def _nominate(draft: Draft, node: str) -> None:
@@ -26,6 +29,7 @@ def _nominate(draft: Draft, node: str) -> None:
     del pod["spec"]["nodeName"]
     pod["spec"]["priorityClassName"] = rng.choice(list(PRIORITIES))
     container(pod)["resources"] = {"requests": {"cpu": f"{rng.randrange(1, 9) * 250}m"}}
+    open_ports(pod, rng)
     pod["status"] = {"nominatedNodeName": node}
     odd = rng.random()
     if odd < 0.1:

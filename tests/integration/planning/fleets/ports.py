@@ -13,17 +13,17 @@ def ports(draft: Draft) -> None:
     for _ in range(2 * len(draft.nodes)):
         if draft.chance(1):
             pod = draft.add_pod()
-            _open(pod, draft.rng)
+            open_ports(pod, draft.rng)
             if draft.rng.random() < 0.2:
                 pod["spec"]["hostNetwork"] = True
                 for port in container(pod)["ports"]:
                     port["containerPort"] = port["hostPort"]
     for vm in draft.vms:
         if draft.chance(0.8):
-            _open(vm.launcher, draft.rng)
+            open_ports(vm.launcher, draft.rng)
 
 
-def _open(pod: Object, rng: Random) -> None:
+def open_ports(pod: Object, rng: Random) -> None:
     drawn = [_port(rng) for _ in range(rng.choices((1, 2), (3, 1))[0])]
     container(pod)["ports"] = list({(p["hostPort"], p["protocol"]): p for p in drawn}.values())
     if rng.random() < 0.15:

@@ -113,14 +113,16 @@ def _ask_as_whole(pod: Object, rng: Random) -> None:
         pod["spec"]["initContainers"] = [{"name": "init", "image": "x", "resources": small}]
     if rng.random() < 0.2:
         pod["spec"]["runtimeClassName"] = HEAVY
+    if rng.random() < 0.2:
+        pod["spec"]["resources"]["limits"] = pod["spec"]["resources"].pop("requests")
     if rng.random() < 0.3:
         _ask_for_pages(pod["spec"]["resources"], rng)
 
 
 def _ask_for_pages(resources: Object, rng: Random) -> None:
     pages = {_HUGE: rng.choice(("512Mi", "1Gi", "2Gi"))}
-    resources["requests"] |= pages
-    resources["limits"] = pages
+    resources["requests"] = resources.get("requests", {}) | pages
+    resources["limits"] = resources.get("limits", {}) | pages
 
 
 def fractions(draft: Draft) -> None:
@@ -153,11 +155,11 @@ def resized(draft: Draft) -> None:
     for _ in range(2 * len(draft.nodes)):
         if draft.chance(1):
             draft.add_pod()
-    for pod in draft.pods:
+    for pod in draft.every_pod:
         if draft.chance(0.6) and "resources" not in pod["spec"]:
             container(pod)["resources"] = {"requests": _amounts(draft.rng)}
             held, given = _amounts(draft.rng), _amounts(draft.rng)
-            status = {"name": "main", "image": "x", "imageID": "", "ready": True, "restartCount": 0}
+            status = {"name": container(pod)["name"], "image": "x", "imageID": "", "ready": True, "restartCount": 0}
             resources = {"allocatedResources": held, "resources": {"requests": given}}
             pod["status"] = {"phase": "Running", "containerStatuses": [{**status, **resources}]}
             _resize(pod, draft.rng)
