@@ -1,4 +1,4 @@
-"""Pods that are there and count for nobody."""
+"""Pods that count for nobody, and pods that count less than others because they are ending."""
 
 from tests.integration.planning.fleets.draft import HOSTNAME, Draft, Object, container
 
@@ -28,3 +28,10 @@ def _leave_to_another(pod: Object) -> None:
 
 def _strand(pod: Object) -> None:
     pod["spec"]["nodeName"] = "gone"
+
+
+def ending(draft: Draft) -> None:
+    """Some pods are deleted and take their time: they hold their room and repel, and are spread no more."""
+    for pod in draft.pods:
+        if draft.chance(0.15) and "nodeName" in pod["spec"]:
+            draft.terminating.add((pod["metadata"]["namespace"], pod["metadata"]["name"]))

@@ -3,7 +3,7 @@
 import copy
 from random import Random
 
-from tests.integration.planning.fleets.bystanders import bystanders
+from tests.integration.planning.fleets.bystanders import bystanders, ending
 from tests.integration.planning.fleets.draft import HOSTNAME, NAMESPACES, RACK, VM, ZONE, Draft, Object
 
 KEYS = (HOSTNAME, ZONE, RACK)
@@ -46,6 +46,7 @@ def _leave(draft: Draft, vm: VM, name: str, node: str) -> None:
 def affinity(draft: Draft) -> None:
     """VMs want to be where certain pods are."""
     lose_labels(draft, 0.1)
+    ending(draft)
     for vm in draft.vms:
         if draft.chance(0.8):
             _want(vm.launcher, "podAffinity", [_term(draft, wide=True) for _ in range(few(draft.rng))])
@@ -66,14 +67,17 @@ def symmetry(draft: Draft) -> None:
         if draft.chance(0.6):
             _want(pod, "podAntiAffinity", [_term(draft, wide=False) for _ in range(few(draft.rng))])
     bystanders(draft)
+    ending(draft)
 
 
 def lose_labels(draft: Draft, share: float) -> None:
-    """Some nodes are in no rack or zone, and are no domain of it."""
+    """Some nodes are in no rack or zone, and are no domain of it; and some are in one that has no name."""
     for node in draft.nodes:
         for key, less in ((ZONE, 1), (RACK, 1), (HOSTNAME, 3)):
             if draft.chance(share / less):
                 node["metadata"]["labels"].pop(key, None)
+            elif draft.chance(share / 3):
+                node["metadata"]["labels"][key] = ""
 
 
 def _want(pod: Object, kind: str, terms: list[Object]) -> None:

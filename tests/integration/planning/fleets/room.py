@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from random import Random
 
+from tests.integration.planning.fleets.bystanders import ending
 from tests.integration.planning.fleets.draft import Draft, Object, container
 
 HEAVY = "heavy"
@@ -22,6 +23,7 @@ def requests(draft: Draft) -> None:
     for pod in draft.pods:
         if draft.chance(0.2):
             pod["status"] = {"phase": draft.rng.choice(("Succeeded", "Failed", "Unknown"))}
+    ending(draft)
     for vm in draft.vms:
         if draft.chance(0.9):
             _ask(vm.launcher, draft.rng, heavy=0.7)

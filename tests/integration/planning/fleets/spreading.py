@@ -2,6 +2,7 @@
 
 from random import Random
 
+from tests.integration.planning.fleets.bystanders import ending
 from tests.integration.planning.fleets.draft import RACK, VM, ZONE, Draft, Object
 from tests.integration.planning.fleets.neighbours import KEYS, few, lose_labels, pod_selector
 
@@ -19,6 +20,7 @@ def spread(draft: Draft) -> None:
     for _ in range(5 * len(draft.nodes)):
         if draft.chance(1):
             draft.add_pod()
+    ending(draft)
     for vm in draft.vms:
         if draft.chance(0.9):
             _spread(draft, vm, [_constraint(draft.rng, key) for key in draft.rng.sample(KEYS, few(draft.rng))])
