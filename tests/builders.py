@@ -414,7 +414,8 @@ def a_namespace(name: str = NAMESPACE) -> PlainBuilder:
 def a_claim(name: str, volume: str = "", *modes: str, namespace: str = NAMESPACE) -> PlainBuilder:
     """A claim bound to the volume, or to none; ReadWriteMany unless told otherwise."""
     spec = {"volumeName": volume, "accessModes": list(modes or ("ReadWriteMany",))}
-    return PlainBuilder(PersistentVolumeClaim, name, namespace).set("spec", spec)
+    claim = PlainBuilder(PersistentVolumeClaim, name, namespace).set("spec", spec)
+    return claim.annotated({"pv.kubernetes.io/bind-completed": "yes"}) if volume else claim
 
 
 def a_volume(name: str, driver: str = "") -> PlainBuilder:

@@ -60,7 +60,8 @@ def a_goal(world: World, snapshot: Snapshot) -> Goal:
 
 def _claim(guest: Guest) -> PersistentVolumeClaim:
     spec = {"volumeName": f"pv-{guest.name}", "accessModes": ["ReadWriteMany"]}
-    claim = {"metadata": {"name": guest.name, "namespace": guest.namespace}, "spec": spec}
+    bound = {"pv.kubernetes.io/bind-completed": "yes"}
+    claim = {"metadata": {"name": guest.name, "namespace": guest.namespace, "annotations": bound}, "spec": spec}
     return msgspec.convert(claim, type=PersistentVolumeClaim)
 
 

@@ -35,6 +35,8 @@ class Index:
     """Launcher pods by node."""
     hostnames: Mapping[str, str]
     """Names of nodes by their hostname label, which is what a migration is pinned to."""
+    namesakes: Mapping[str, tuple[str, ...]]
+    """By node: the other nodes that have its hostname label, if any do."""
     quotas: Mapping[str, list[ResourceQuota]]
     """By namespace."""
     networked: frozenset[str]
@@ -69,6 +71,7 @@ def index(snapshot: Snapshot) -> Index:
         by_plan=_grouped((vmim for vmim in _known(snapshot) if vmim.plan_uid), lambda vmim: vmim.plan_uid),
         on_node=_grouped(pods, lambda pod: pod.node),
         hostnames=_hostnames(snapshot),
+        namesakes=_namesakes(snapshot),
         quotas=_grouped(snapshot.quotas.values(), lambda quota: quota.metadata.namespace),
         networked=_networked(snapshot),
         reports=_grouped(snapshot.reports.values(), lambda report: report.spec.plan.uid),
@@ -88,6 +91,12 @@ def _hostnames(snapshot: Snapshot) -> dict[str, str]:
     nodes = sorted(snapshot.nodes.values(), key=lambda node: node.name, reverse=True)
     names = {node.name: node.name for node in nodes if HOSTNAME not in node.labels}
     return names | {node.labels[HOSTNAME]: node.name for node in nodes if HOSTNAME in node.labels}
+
+
+def _namesakes(snapshot: Snapshot) -> dict[str, tuple[str, ...]]:
+    named = _grouped(snapshot.nodes.values(), lambda node: node.labels.get(HOSTNAME))
+    shared = [[node.name for node in nodes] for host, nodes in named.items() if host is not None and len(nodes) > 1]
+    return {name: tuple(other for other in names if other != name) for names in shared for name in names}
 
 
 def _known(snapshot: Snapshot) -> list[VMIM]:

@@ -54,13 +54,25 @@ class PodMetadata(Metadata, frozen=True, kw_only=True):
     annotations: PodAnnotations = PodAnnotations()
 
 
+class ExtendedRequest(Wire, frozen=True, kw_only=True):
+    resource_name: str = ""
+
+
+class ExtendedClaim(Wire, frozen=True, kw_only=True):
+    """The claim for devices that the scheduler made for requests which no device plugin meets (KEP-5004)."""
+
+    request_mappings: tuple[ExtendedRequest, ...] = ()
+
+
 class PodStatus(Wire, frozen=True, kw_only=True):
     phase: str = ""
+    nominated_node_name: str = ""
     conditions: tuple[Condition, ...] = ()
     container_statuses: tuple[ContainerStatus, ...] = ()
     init_container_statuses: tuple[ContainerStatus, ...] = ()
     resources: ResourceRequirements | None = None
     allocated_resources: dict[str, str] = {}
+    extended_resource_claim_status: ExtendedClaim | None = None
 
 
 class Pod(Wire, frozen=True, kw_only=True, dict=True):
@@ -76,6 +88,11 @@ class Pod(Wire, frozen=True, kw_only=True, dict=True):
     def node(self) -> str:
         """The node it is bound to, or the empty string."""
         return self.spec.node_name
+
+    @property
+    def expected(self) -> str:
+        """The node the scheduler keeps room on for it, while others make that room for it; or the empty string."""
+        return "" if self.node else self.status.nominated_node_name
 
     @property
     def terminal(self) -> bool:
@@ -122,6 +139,16 @@ class Pod(Wire, frozen=True, kw_only=True, dict=True):
     def claims(self) -> tuple[str, ...]:
         """The names of its volume claims, in its namespace."""
         return tuple(name for name in (self._claim(volume) for volume in self.spec.volumes) if name)
+
+    def lasting_claims(self) -> tuple[str, ...]:
+        """Those of them that another pod would use too: not the ones that were made for it and go with it."""
+        return tuple(name for volume in self.spec.volumes if volume.ephemeral is None and (name := self._claim(volume)))
+
+    @property
+    def claimed(self) -> frozenset[str]:
+        """The resources that the scheduler got it by a claim, and not from what nodes say they have."""
+        made = self.status.extended_resource_claim_status
+        return frozenset(each.resource_name for each in made.request_mappings) if made is not None else frozenset()
 
     def _claim(self, volume: Volume) -> str:
         if volume.persistent_volume_claim is not None:

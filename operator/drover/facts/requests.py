@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from drover.facts.podspec import Container, PodSpec, ResourceRequirements
-from drover.facts.quantity import Resources, largest, resources, total
+from drover.facts.quantity import Resources, largest, millis, total
 from drover.facts.wire import Wire
 
 POD_LEVEL = ("cpu", "memory")
@@ -34,16 +34,16 @@ def asked(spec: PodSpec) -> Resources:
     Containers and restartable init containers together, or the largest moment of the init phase; the pod's own requests
     instead, where it has any; plus overhead, and the pod itself.
     """
-    return _whole(spec, _sum(spec, _requests, _requests, resources(_own(spec))))
+    return _whole(spec, _sum(spec, _requests, _requests, _exactly(_own(spec))))
 
 
 def limited(spec: PodSpec) -> Resources:
     """The limits of a new pod of this spec, of the resources for which containers have any (PodLimits)."""
     own = spec.resources.limits if spec.resources is not None else {}
     level = {name: text for name, text in own.items() if _is_pod_level(name)}
-    limits = _sum(spec, _limits, _limits, resources(level))
-    overhead = resources(spec.overhead)
-    return {name: amount + overhead.get(name, 0) for name, amount in limits.items()}
+    limits = _sum(spec, _limits, _limits, _exactly(level))
+    overhead = _exactly(spec.overhead)
+    return _rounded({name: amount + overhead.get(name, 0) if amount else 0 for name, amount in limits.items()})
 
 
 def reserved(spec: PodSpec, given: Given) -> Resources:
@@ -58,15 +58,16 @@ def reserved(spec: PodSpec, given: Given) -> Resources:
             return wanted
         return _held(wanted, status.resources.requests, status.allocated_resources, given.infeasible)
 
-    own = resources(_own(spec))
+    own = _exactly(_own(spec))
     if own and given.pod is not None:
-        own = _held(own, given.pod.requests, given.allocated, given.infeasible)
+        held = _held(own, given.pod.requests, given.allocated, given.infeasible)
+        own = {name: held.get(name, 0) for name in own}
     return _whole(spec, _sum(spec, of, _requests, own))
 
 
 def _held(wanted: Resources, has: Mapping[str, str], granted: Mapping[str, str], infeasible: bool) -> Resources:
     """KubeVirt's containers are not resized; other people's are."""
-    known = largest(resources(has), resources(granted))
+    known = largest(_exactly(has), _exactly(granted))
     return known if infeasible else largest(wanted, known)
 
 
@@ -104,13 +105,23 @@ def _sum(
 
 
 def _requests(container: Container) -> Resources:
-    return resources(container.resources.requests)
+    return _exactly(container.resources.requests)
 
 
 def _limits(container: Container) -> Resources:
-    return resources(container.resources.limits)
+    return _exactly(container.resources.limits)
 
 
 def _whole(spec: PodSpec, sum_of: Resources) -> Resources:
-    overhead = resources(spec.overhead) if spec.overhead else {}
-    return total([sum_of, overhead, {"pods": 1}])
+    exact = total([sum_of, _exactly(spec.overhead)]) if spec.overhead else sum_of
+    return total([_rounded(exact), {"pods": 1}])
+
+
+def _exactly(quantities: Mapping[str, str]) -> Resources:
+    """In thousandths of everything, beyond which the API server rounds up (core/v1 SetDefaults_ResourceList)."""
+    return {name: millis(text) for name, text in quantities.items()}
+
+
+def _rounded(thousandths: Resources) -> Resources:
+    """In our units, rounded up once for the whole pod, as the scheduler does."""
+    return {name: amount if name == "cpu" else -(-amount // 1000) for name, amount in thousandths.items()}

@@ -73,12 +73,16 @@ class NodeSelectorTerm(Wire, frozen=True, kw_only=True):
     match_fields: tuple[Requirement, ...] = ()
 
     def matches(self, name: str, labels: Mapping[str, str]) -> bool:
-        """Whether a node satisfies every expression; a term without any matches no node (nodeaffinity.go)."""
+        """Whether a node satisfies every expression; a term without any matches no node (nodeaffinity.go).
+
+        A node without a name is not asked for its fields: so it is with the node affinity of volumes, which looks at
+        labels alone (storage/volume CheckNodeAffinity).
+        """
         if not self.match_expressions and not self.match_fields:
             return False
         fields = {"metadata.name": name}
-        return all(r.matches(labels) for r in self.match_expressions) and all(
-            r.matches(fields) for r in self.match_fields
+        return all(r.matches(labels) for r in self.match_expressions) and (
+            not name or all(r.matches(fields) for r in self.match_fields)
         )
 
 
@@ -98,12 +102,14 @@ class Toleration(Wire, frozen=True, kw_only=True):
     effect: str = ""
 
     def tolerates(self, taint: Taint) -> bool:
-        """component-helpers scheduling/corev1 Toleration.ToleratesTaint."""
+        """api core/v1 Toleration.ToleratesTaint. Gt and Lt are off by default (TaintTolerationComparisonOperators)."""
         if self.effect and self.effect != taint.effect:
             return False
         if self.key and self.key != taint.key:
             return False
-        return self.operator == "Exists" or (bool(self.key) and self.value == taint.value)
+        if self.operator in ("", "Equal"):
+            return bool(self.key) and self.value == taint.value
+        return self.operator == "Exists"
 
 
 def untolerated(taints: Iterable[Taint], tolerations: tuple[Toleration, ...]) -> Taint | None:

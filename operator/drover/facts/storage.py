@@ -1,5 +1,7 @@
 """Volumes, as far as they say where a pod can be: claims, what they are bound to, and what a node can attach."""
 
+import msgspec
+
 from drover.facts.podspec import NodeSelector
 from drover.facts.selector import NodeSelectorTerm
 from drover.facts.wire import Metadata, Wire
@@ -12,14 +14,37 @@ class ClaimSpec(Wire, frozen=True, kw_only=True):
     access_modes: tuple[str, ...] = ()
 
 
+class ClaimStatus(Wire, frozen=True, kw_only=True):
+    phase: str = ""
+
+
+class ClaimAnnotations(Wire, frozen=True, kw_only=True):
+    bind_completed: str | None = msgspec.field(name="pv.kubernetes.io/bind-completed", default=None)
+
+
+class ClaimMetadata(Metadata, frozen=True, kw_only=True):
+    annotations: ClaimAnnotations = ClaimAnnotations()
+
+
 class PersistentVolumeClaim(Wire, frozen=True, kw_only=True):
-    metadata: Metadata
+    metadata: ClaimMetadata
     spec: ClaimSpec = ClaimSpec()
+    status: ClaimStatus = ClaimStatus()
 
     @property
     def volume(self) -> str:
-        """The name of the volume it is bound to, or the empty string."""
+        """The name of the volume it is bound to, or is to be bound to, or the empty string."""
         return self.spec.volume_name
+
+    @property
+    def bound(self) -> bool:
+        """Whether the volume is its own for good (kube-scheduler volumebinding isPVCFullyBound)."""
+        return bool(self.volume) and self.metadata.annotations.bind_completed is not None
+
+    @property
+    def lost(self) -> bool:
+        """Whether its volume has gone from under it."""
+        return self.status.phase == "Lost"
 
     @property
     def for_one_pod(self) -> bool:
@@ -36,9 +61,39 @@ class CSIVolume(Wire, frozen=True, kw_only=True):
     volume_handle: str = ""
 
 
+class InTreeVolume(Wire, frozen=True, kw_only=True):
+    """A volume of a plugin that was once part of Kubernetes, by whichever of these names it has there."""
+
+    volume_id: str = msgspec.field(name="volumeID", default="")
+    pd_name: str = ""
+    disk_uri: str = msgspec.field(name="diskURI", default="")
+
+    @property
+    def handle(self) -> str:
+        return self.volume_id or self.pd_name or self.disk_uri
+
+
 class VolumeSpec(Wire, frozen=True, kw_only=True):
     node_affinity: VolumeNodeAffinity | None = None
     csi: CSIVolume | None = None
+    aws_elastic_block_store: InTreeVolume | None = None
+    gce_persistent_disk: InTreeVolume | None = None
+    azure_disk: InTreeVolume | None = None
+    cinder: InTreeVolume | None = None
+    portworx_volume: InTreeVolume | None = None
+
+    def translated(self) -> CSIVolume | None:
+        """The CSI volume that the scheduler takes it for, if it is of a plugin that a CSI driver has replaced
+        (kube-scheduler nodevolumelimits isCSIMigrationOn, csi-translation-lib)."""
+        in_tree = {
+            "ebs.csi.aws.com": self.aws_elastic_block_store,
+            "pd.csi.storage.gke.io": self.gce_persistent_disk,
+            "disk.csi.azure.com": self.azure_disk,
+            "cinder.csi.openstack.org": self.cinder,
+            "pxd.portworx.com": self.portworx_volume,
+        }
+        found = ((driver, volume) for driver, volume in in_tree.items() if volume is not None)
+        return next((CSIVolume(driver=driver, volume_handle=volume.handle) for driver, volume in found), None)
 
 
 class PersistentVolume(Wire, frozen=True, kw_only=True):

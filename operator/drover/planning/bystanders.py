@@ -7,7 +7,7 @@ from drover.facts.index import Index
 from drover.facts.kubevirt import VMI
 from drover.facts.snapshot import Snapshot
 from drover.facts.wire import key_of
-from drover.planning import reasons
+from drover.planning.barred import bars
 from drover.planning.demand.vmclass import demand
 from drover.planning.placing.placement import Mover
 from drover.planning.site import survey
@@ -63,8 +63,7 @@ def could_leave(
                 continue
             guest = survey.guest(vmi, snapshot, relations, fleet.position)
             if guest is not None:
-                refused = dict.fromkeys(avoid.get(vmi.uid, ()), reasons.REJECTED)
-                found.append(Mover(guest, {**refused, node: reasons.IS_SOURCE}))
+                found.append(Mover(guest, bars(vmi, relations, avoid.get(vmi.uid, ()))))
     return found
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from drover.api.plan import MigrationPlan
@@ -11,7 +11,7 @@ from drover.facts.index import Index, index
 from drover.facts.kubevirt import VMI
 from drover.facts.snapshot import Snapshot
 from drover.planning import reasons
-from drover.planning.candidates import resolve_nodes
+from drover.planning.barred import barred_for, bars
 from drover.planning.checks import chain
 from drover.planning.checks.check import Answer, Verdict
 from drover.planning.demand.selection import pins_host
@@ -225,28 +225,6 @@ def _refused(uid: str, answer: placement.Unplaced, vm_class: VMClass) -> Refused
             "remove kubernetes.io/hostname from the VM's nodeSelector, or shut it down for the maintenance",
         )
     return Refused(uid, answer.eligible, answer.message, answer.suggestion)
-
-
-def bars(vmi: VMI, relations: Index, avoid: Iterable[str]) -> dict[str, str]:
-    """Nodes this VM may not go to: where pods of it are (required anti-affinity to itself), where it was refused."""
-    result = dict.fromkeys(avoid, reasons.REJECTED)
-    result |= {pod.node: reasons.HAS_A_POD for pod in relations.pods_of(vmi) if pod.node}
-    result[vmi.node] = reasons.IS_SOURCE
-    return result
-
-
-def barred_for(
-    plan: MigrationPlan, sources: frozenset[str], snapshot: Snapshot, taken: Mapping[str, str]
-) -> dict[str, str]:
-    """Nodes no VM of the plan may go to, each with the reason in words."""
-    result = {name: f"{reasons.TAKEN} ({by})" for name, by in taken.items()}
-    targets = plan.spec.targets
-    if targets is not None and targets.nodes is not None:
-        allowed = set(resolve_nodes(targets.nodes, snapshot).names)
-        result |= {n.name: reasons.EXCLUDED for n in snapshot.nodes.values() if n.name not in allowed}
-    if targets is not None and targets.exclude is not None:
-        result |= dict.fromkeys(resolve_nodes(targets.exclude, snapshot).names, reasons.EXCLUDED)
-    return result | dict.fromkeys(sources, reasons.TO_BE_EMPTIED)
 
 
 def _hash(goal: Goal, barred: Mapping[str, str], snapshot: Snapshot) -> str:

@@ -45,9 +45,9 @@ async def _together(oracle: Oracle, names: list[str], seed: int, fleets: int) ->
 
 def _tell(what: str, tally: Tally) -> int:
     print(f"{what}: {tally}", flush=True)
-    for each in tally.disagreements:
+    for each in (*tally.disagreements, *tally.misnamed):
         print(each, flush=True)
-    return len(tally.disagreements)
+    return len(tally.disagreements) + len(tally.misnamed)
 
 
 if __name__ == "__main__":

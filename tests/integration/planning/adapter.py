@@ -8,17 +8,17 @@ from typing import get_args, get_type_hints
 import msgspec
 
 from drover.facts.index import Index, index
-from drover.facts.kubevirt import VMI
+from drover.facts.kubevirt import HOSTNAME, VMI
 from drover.facts.snapshot import Snapshot
 from drover.facts.wire import key_of
+from drover.planning.barred import bars
 from drover.planning.checks import chain
 from drover.planning.checks.check import Answer as Answer
 from drover.planning.checks.check import Verdict
-from drover.planning.proposal import bars
 from drover.planning.site import survey
 from tests.integration.planning.fleets.draft import Object
 
-FIELDS = {"persistentvolumes": "pvs", "persistentvolumeclaims": "pvcs"}
+FIELDS = {"persistentvolumes": "pvs", "persistentvolumeclaims": "pvcs", "volumeattachments": "attachments"}
 """What a Snapshot calls a resource, where that is not its plural."""
 
 _OWN_RULES = ("Cordoned", "NotReady", "Pressure")
@@ -28,10 +28,11 @@ being emptied."""
 
 @dataclass(frozen=True)
 class Ours:
-    """Our answer in words. `own_rule`: a no that the scheduler is not expected to share."""
+    """Our answer in words. `plugin`: the filter that is to say no; `own_rule`: it is not expected to."""
 
     answer: Answer
     words: str
+    plugin: str = ""
     own_rule: bool = False
 
 
@@ -53,9 +54,11 @@ def judge(vmi: VMI, snapshot: Snapshot, relations: Index) -> dict[str, Ours]:
     fleet = survey.build(snapshot, relations, {})
     guest, forbidden = survey.guest(vmi, snapshot, relations, fleet.position), bars(vmi, relations, ())
     assert guest is not None
-    verdicts = {node.name: chain.verdict(guest, fleet, n) for n, node in enumerate(fleet.nodes)}
-    return {name: _ours(said) for name, said in verdicts.items()} | {
-        name: Ours(Answer.NO, words) for name, words in forbidden.items()
+    said = {node.name: chain.verdict(guest, fleet, n) for n, node in enumerate(fleet.nodes)}
+    return {name: _ours(said[name]) for name in said} | {
+        node.name: _barred(said[node.name], forbidden[node.name], known=HOSTNAME in node.labels)
+        for node in fleet.nodes
+        if node.name in forbidden
     }
 
 
@@ -66,4 +69,12 @@ def judge_all(snapshot: Snapshot) -> dict[str, dict[str, Ours]]:
 
 
 def _ours(said: Verdict) -> Ours:
-    return Ours(said.answer, said.words, said.check in _OWN_RULES)
+    return Ours(said.answer, said.words, said.plugin, said.check in _OWN_RULES)
+
+
+def _barred(said: Verdict, words: str, *, known: bool) -> Ours:
+    """Where pods of the VM are. Its target shuns them by the hostname label, if no other filter is asked before; on a
+    node without one it is only us who keep two pods of a VM apart."""
+    if said.answer is Answer.NO:
+        return Ours(Answer.NO, words, said.plugin, said.check in _OWN_RULES)
+    return Ours(Answer.NO, words, "InterPodAffinity", own_rule=not known)

@@ -47,6 +47,8 @@ class Tally:
     decided: Counter[tuple[str, bool]] = field(default_factory=Counter)
     named: Counter[str] = field(default_factory=Counter)
     disagreements: list[Disagreement] = field(default_factory=list, repr=False)
+    misnamed: list[str] = field(default_factory=list, repr=False)
+    """VMs some of whose nodes we refuse for another filter than the scheduler does, with both counts."""
 
     def add(self, other: "Tally") -> None:
         self.pairs += other.pairs
@@ -56,6 +58,7 @@ class Tally:
         self.decided += other.decided
         self.named += other.named
         self.disagreements += other.disagreements
+        self.misnamed += other.misnamed
 
     def least(self, plugin: str) -> int:
         """How often the filter alone decided, for the verdict it gave less often."""
@@ -66,7 +69,8 @@ class Tally:
         head = ", ".join(f"{name} {count}" for name, count in counts.items())
         decided = [f"{name} {'yes' if fits else 'no'} {count}" for (name, fits), count in sorted(self.decided.items())]
         named = [f"{name} {count}" for name, count in sorted(self.named.items())]
-        return f"{head}, disagree {len(self.disagreements)}; {', '.join(decided or named)}"
+        wrong = f"disagree {len(self.disagreements)}, misnamed {len(self.misnamed)}"
+        return f"{head}, {wrong}; {', '.join(decided or named)}"
 
 
 async def compare(oracle: Oracle, draft: Draft, concern: Concern | None = None) -> Tally:
@@ -110,6 +114,34 @@ def _count(tally: Tally, draft: Draft, vm: VM, theirs: Heard, verdicts: Mapping[
             tally.own_rules += 1
         else:
             tally.disagreements.append(Disagreement(draft.key, vm.name, node, fits, ours, theirs.message))
+    said = _misnamed(theirs, verdicts)
+    if said:
+        tally.misnamed.append(f"{draft.key}: {vm.name}: {said}: {theirs.message}")
+
+
+_NEIGHBOURLY = ("PodTopologySpread", "InterPodAffinity")
+"""We ask them the other way round: a target is pinned to one node, which switches the former off."""
+
+
+def _misnamed(theirs: Heard, verdicts: Mapping[str, Ours]) -> str:
+    """The filters that refuse more or fewer nodes by our account than by the scheduler's, as far as rules that are ours
+    alone do not account for it. A node that is short of several things is counted for each in its message, so that
+    those are told by what is left."""
+    named = _named(theirs)
+    ours = Counter(each.plugin for each in verdicts.values() if each.answer is Answer.NO and not each.own_rule)
+    own = sum(each.own_rule for each in verdicts.values())
+    for counts in (named, ours):
+        counts[_NEIGHBOURLY[1]] += counts.pop(_NEIGHBOURLY[0], 0)
+    others = sum(count for name, count in named.items() if name != _ROOM)
+    named[_ROOM] = len(verdicts) - len(theirs.fits) - others
+    return (
+        f"ours {dict(ours - named)}, theirs {dict(named - ours)}"
+        if ours - named or (named - ours).total() > own
+        else ""
+    )
+
+
+_ROOM = "NodeResourcesFit"
 
 
 def _named(heard: Heard) -> Counter[str]:
@@ -134,18 +166,19 @@ def _decided(concern: Concern, draft: Draft, vm: VM, theirs: Heard, free: Heard 
     Raises AssertionError if another filter had a say in a fleet that is said to be of one concern.
     """
     if free is None:
-        strangers = _strangers(theirs, concern.plugin)
+        strangers = _strangers(theirs, concern)
         assert not strangers, f"{draft.key} is not only of {concern.plugin}: {strangers}"
         refused = draft.others(vm) - theirs.fits
     else:
         refused = draft.others(vm) & free.fits - theirs.fits
-    if not refused:
+    if not refused and not concern.whole:
         return Counter()
     return Counter({(concern.plugin, True): len(theirs.fits), (concern.plugin, False): len(refused)})
 
 
-def _strangers(heard: Heard, plugin: str) -> dict[str, int]:
+def _strangers(heard: Heard, concern: Concern) -> dict[str, int]:
     """What other filters said, but for the VM's own pod, which keeps its target off the source."""
     said = heard.reasons()
     said[OWN_PODS] -= 1
-    return {reason: n for reason, n in said.items() if n > 0 and plugin_of(reason) not in ("", plugin)}
+    known = {"", concern.plugin, *concern.also}
+    return {reason: n for reason, n in said.items() if n > 0 and plugin_of(reason) not in known}

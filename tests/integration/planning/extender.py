@@ -15,6 +15,8 @@ from aiohttp import web
 
 REFUSAL = "asked"
 """Our reason in the scheduler's message: a node with it is one that fits."""
+ASKING = "asking"
+"""The profile of the pods that ask."""
 _LARGEST = 1 << 24
 
 
@@ -41,11 +43,14 @@ class Extender:
     port: int = 0
 
     def scheduling(self) -> Mapping[str, Any]:
-        """Of a KubeSchedulerConfiguration: the default filters, this extender, every node looked at, no preemption."""
+        """Of a KubeSchedulerConfiguration: the default filters, this extender, every node looked at; for pods that ask
+        no preemption. Other pods that wait keep the node they are nominated to, which a profile without preemption
+        takes from them."""
         itself = {"urlPrefix": f"http://127.0.0.1:{self.port}", "filterVerb": "filter", "nodeCacheCapable": True}
-        profile = {"schedulerName": "default-scheduler", "plugins": {"postFilter": {"disabled": [{"name": "*"}]}}}
+        asking = {"schedulerName": ASKING, "plugins": {"postFilter": {"disabled": [{"name": "*"}]}}}
+        profiles = [{"schedulerName": "default-scheduler"}, asking]
         extenders = [{**itself, "httpTimeout": "30s"}]
-        return {"profiles": [profile], "extenders": extenders, "percentageOfNodesToScore": 100}
+        return {"profiles": profiles, "extenders": extenders, "percentageOfNodesToScore": 100}
 
     async def filter(self, request: web.Request) -> web.Response:
         question = msgspec.json.decode(await request.read(), type=_Question)

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 
 from controlplane.cluster import start
 from tests.integration.planning import loading
-from tests.integration.planning.extender import Extender, listening
+from tests.integration.planning.extender import ASKING, Extender, listening
 from tests.integration.planning.fleets.draft import Draft, Object
 from tests.integration.planning.reasons import reasons
 from tests.integration.planning.target import PROBE
@@ -40,6 +40,7 @@ _READ: Mapping[str, Resource] = {
     "persistentvolumes": loading.VOLUMES,
     "persistentvolumeclaims": loading.CLAIMS,
     "csinodes": loading.CSI_NODES,
+    "volumeattachments": loading.ATTACHMENTS,
 }
 
 
@@ -118,7 +119,7 @@ def _probe(pod: Object) -> Object:
     metadata = pod["metadata"]
     spec = {key: value for key, value in pod["spec"].items() if key != "nodeName"}
     labels = {**metadata["labels"], PROBE: "true"}
-    return {"metadata": {**metadata, "labels": labels}, "spec": spec}
+    return {"metadata": {**metadata, "labels": labels}, "spec": {**spec, "schedulerName": ASKING}}
 
 
 def _unschedulable(pod: Object) -> str | None:

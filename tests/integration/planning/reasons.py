@@ -11,12 +11,14 @@ from tests.integration.planning.extender import REFUSAL
 OWN_PODS = "node(s) didn't match pod anti-affinity rules"
 """Also said of the source: a target pod keeps off the VM's own pods."""
 
+_ONE_POD = "ReadWriteOncePod access mode already in-use by another pod"
 _WORDS = {
     REFUSAL: "",
     "node(s) were unschedulable": "NodeUnschedulable",
     "node(s) had untolerated taint(s)": "TaintToleration",
     "node(s) didn't match Pod's node affinity/selector": "NodeAffinity",
     "node(s) didn't satisfy plugin(s) [NodeAffinity]": "NodeAffinity",
+    f"node(s) unavailable due to PersistentVolumeClaim with {_ONE_POD}": "VolumeRestrictions",
     "node(s) didn't have free ports for the requested pod ports": "NodePorts",
     "Too many pods": "NodeResourcesFit",
     "node(s) exceed max volume count": "NodeVolumeLimits",
@@ -29,6 +31,15 @@ _WORDS = {
     "node(s) didn't satisfy existing pods anti-affinity rules": "InterPodAffinity",
 }
 _COUNTED = re.compile(r"(\d+) (.+)")
+_OF_ALL = {
+    r"node\(s\) didn't satisfy plugin \[NodeAffinity\]": "NodeAffinity",
+    r'persistentvolumeclaim "[^"]+" not found': "VolumeRestrictions",
+    r'persistentvolumeclaim "[^"]+" is being deleted': "VolumeBinding",
+    r'persistentvolumeclaim "[^"]+" bound to non-existent persistentvolume "[^"]+"': "VolumeBinding",
+    "pod has unbound immediate PersistentVolumeClaims": "VolumeBinding",
+    r'persistentvolume "[^"]+" not found': "VolumeZone",
+}
+"""What is said of a pod before any node is looked at (PreFilter), and so of all nodes."""
 
 
 def reasons(message: str) -> Counter[str]:
@@ -40,8 +51,11 @@ def reasons(message: str) -> Counter[str]:
     head, separator, rest = message.partition(" nodes are available: ")
     if not separator or not head.startswith("0/"):
         raise ValueError(f"not a verdict of the scheduler: {message}")
+    said = rest.split(". ")[0].removesuffix(".")
+    if _of_all(said):
+        return Counter({said: int(head.removeprefix("0/"))})
     result: Counter[str] = Counter()
-    for part in rest.split(". ")[0].removesuffix(".").split(", "):
+    for part in said.split(", "):
         found = _COUNTED.fullmatch(part)
         if found is None:
             raise ValueError(f"not a verdict of the scheduler: {message}")
@@ -57,6 +71,13 @@ def plugin_of(reason: str) -> str:
     """
     if reason.startswith("Insufficient "):
         return "NodeResourcesFit"
+    if _of_all(reason):
+        return _of_all(reason)
     if reason not in _WORDS:
         raise ValueError(f"no known filter says: {reason}")
     return _WORDS[reason]
+
+
+def _of_all(said: str) -> str:
+    """The filter that says so of all nodes, or the empty string."""
+    return next((plugin for pattern, plugin in _OF_ALL.items() if re.fullmatch(pattern, said)), "")

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from tests.integration.planning.fleets.draft import Object
 
+_REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+
 
 @dataclass(frozen=True)
 class Skew:
@@ -73,11 +75,22 @@ class Skew:
         keys = {each["topologyKey"] for each in self._rules()}
         nodes = [node for node in self.nodes if keys <= _labels(node).keys()]
         if rule.get("nodeAffinityPolicy", "Honor") == "Honor":
-            nodes = [node for node in nodes if self.target["spec"]["nodeSelector"].items() <= _labels(node).items()]
+            nodes = [node for node in nodes if self._selects(node)]
         if rule.get("nodeTaintsPolicy", "Ignore") == "Honor":
             tolerated = {each["key"] for each in self.target["spec"].get("tolerations", ())}
             nodes = [node for node in nodes if {taint["key"] for taint in node["spec"].get("taints", ())} <= tolerated]
         return nodes
+
+    def _selects(self, node: Object) -> bool:
+        labels, name = _labels(node), {"metadata.name": node["metadata"]["name"]}
+        terms = (
+            self.target["spec"]["affinity"].get("nodeAffinity", {}).get(_REQUIRED, {}).get("nodeSelectorTerms", [{}])
+        )
+        return self.target["spec"]["nodeSelector"].items() <= labels.items() and any(
+            all(_holds(each, labels) for each in term.get("matchExpressions", ()))
+            and all(_holds(each, name) for each in term.get("matchFields", ()))
+            for term in terms
+        )
 
 
 def _labels(thing: Object) -> dict[str, str]:

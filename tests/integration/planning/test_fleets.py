@@ -17,16 +17,26 @@ DRAWN = {
     "ports": ("hostPort", "hostIP", "TCP", "UDP", "SCTP", "hostNetwork", "Always"),
     "whole pods": ("resources", "initContainers", "runtimeClassName"),
     "requests": ("hugepages-2Mi", "example.com/gpu", "initContainers", "Always", "runtimeClassName", "Succeeded"),
-    "resized": ("allocatedResources", "containerStatuses"),
-    "attached": ("persistentVolumeClaim", "allocatable", "count"),
-    "reachable": ("nodeAffinity", "NotIn"),
+    "resized": ("allocatedResources", "containerStatuses", "Infeasible", "Deferred"),
+    "fractions": ("999999u", "15e-1", "1n"),
+    "nominees": ("nominatedNodeName", "high", "low", "another", "schedulingGates"),
+    "attached": ("persistentVolumeClaim", "allocatable", "count", "attacher"),
+    "reachable": ("nodeAffinity", "NotIn", "Gt", "DoesNotExist", "matchFields"),
     "zoned": ("failure-domain.beta.kubernetes.io/zone", "topology.kubernetes.io/region", "z1__"),
-    "spread": ("minDomains", "nodeAffinityPolicy", "nodeTaintsPolicy", "matchLabelKeys", "ScheduleAnyway"),
+    "claims": ("missing", "Pending", "Lost", "ReadWriteOncePod"),
+    "spread": (
+        "matchFields",
+        "minDomains",
+        "nodeAffinityPolicy",
+        "nodeTaintsPolicy",
+        "matchLabelKeys",
+        "ScheduleAnyway",
+    ),
     "spread of all": ("DoNotSchedule", '"labelSelector": {}'),
     "own pods": ("Running", "Succeeded", "Failed", "virt-launcher-vm-1-1"),
     "affinity": (*_OPERATORS, "namespaces", "namespaceSelector", "matchLabelKeys", "mismatchLabelKeys", "{}"),
     "anti-affinity": ("namespaces", "namespaceSelector", "matchLabelKeys", "mismatchLabelKeys", "{}"),
-    "symmetry": ("namespaces", "namespaceSelector", "matchLabelKeys", "mismatchLabelKeys", "{}"),
+    "symmetry": ("namespaces", "namespaceSelector", "matchLabelKeys", "{}", "schedulingGates", "another", "gone"),
 }
 """What has to be found in a few fleets of each concern."""
 
@@ -52,6 +62,6 @@ def test_a_concern_draws_all_that_it_is_about(name: str) -> None:
 def test_pods_are_where_nodes_are_and_vms_know_where_they_are() -> None:
     draft = together(CONCERNS, 1, 0)
     names = {node["metadata"]["name"] for node in draft.nodes}
-    assert {pod["spec"]["nodeName"] for pod in draft.every_pod} <= names
+    assert {pod["spec"].get("nodeName", "gone") for pod in draft.every_pod} - {"gone"} <= names
     assert [vm.vmi["status"]["nodeName"] for vm in draft.vms] == [vm.source for vm in draft.vms]
     assert len({vm.uid for vm in draft.vms}) == len(draft.vms)

@@ -14,7 +14,7 @@ from tests.integration.planning.adapter import Answer, judge, snapshot_of
 from tests.integration.planning.comparing import Tally, compare
 from tests.integration.planning.fleets.concerns import CONCERNS, alone, together
 from tests.integration.planning.fleets.draft import VM, Object, drafted
-from tests.integration.planning.fleets.neighbours import unspread
+from tests.integration.planning.fleets.spreading import unspread
 from tests.integration.planning.oracle import Oracle
 from tests.integration.planning.skew import Skew
 from tests.integration.planning.target import target_pod
@@ -60,6 +60,7 @@ def _check(tally: Tally) -> None:
     assert tally.unknown * 100 <= tally.pairs, f"{tally.unknown} of {tally.pairs} verdicts are unknown"
     shown = "\n".join(str(each) for each in tally.disagreements[:SHOWN])
     assert not tally.disagreements, f"{len(tally.disagreements)} of {tally.pairs} pairs:\n{shown}"
+    assert not tally.misnamed, "\n".join(tally.misnamed[:SHOWN])
 
 
 async def test_where_nothing_is_asked_for_a_vm_fits_everywhere_but_where_it_is(oracle: Oracle) -> None:
@@ -92,9 +93,10 @@ async def test_a_vm_may_go_where_its_end_is_fine_or_no_worse(oracle: Oracle) -> 
             free = await oracle.ask([unspread(probe) for probe in probes])
         for vm, probe, theirs, unbound in zip(draft.vms, probes, heard, free, strict=True):
             skew = Skew(probe, objects["nodes"], objects["pods"])
-            fine = {name for name in unbound.fits if not skew.breaks(nodes[name])}
-            no_worse = {name for name in unbound.fits if not skew.breaks_more(nodes[name], nodes[vm.source])}
-            assert theirs.fits == fine, f"{draft.key} {vm.name}"
+            elsewhere = unbound.fits & draft.others(vm)
+            fine = {name for name in elsewhere if not skew.breaks(nodes[name])}
+            no_worse = {name for name in elsewhere if not skew.breaks_more(nodes[name], nodes[vm.source])}
+            assert theirs.fits & elsewhere == fine, f"{draft.key} {vm.name}"
             assert _ours(vm, objects) == no_worse, f"{draft.key} {vm.name}"
             stays += len(no_worse - fine)
     assert stays > 50, "it hardly ever mattered where the VM is"

@@ -14,15 +14,14 @@ from tests.integration.planning.reasons import plugin_of, reasons
             {"Insufficient devices.kubevirt.io/kvm": 1, "asked": 12, "node(s) were unschedulable": 4},
         ),
         ("0/1 nodes are available: 1 Insufficient cpu. preemption: not eligible.", {"Insufficient cpu": 1}),
+        ('0/7 nodes are available: persistentvolume "pv" not found.', {'persistentvolume "pv" not found': 7}),
     ],
 )
 def test_reasons_are_counted(message: str, counted: dict[str, int]) -> None:
     assert reasons(message) == counted
 
 
-@pytest.mark.parametrize(
-    "message", ["", "0/3 nodes are available: persistentvolumeclaim not found.", "Insufficient cpu"]
-)
+@pytest.mark.parametrize("message", ["", "0/3 nodes are available: it is Sunday.", "Insufficient cpu"])
 def test_what_counts_nothing_is_no_verdict(message: str) -> None:
     with pytest.raises(ValueError, match="not a verdict"):
         reasons(message)

@@ -77,6 +77,27 @@ def test_a_pods_own_requests_are_resized_too() -> None:
     assert pod.build().requests()["cpu"] == 3000
 
 
+@pytest.mark.parametrize(
+    ("conditions", "cpu"),
+    [(None, 2000), (INFEASIBLE, 0)],
+    ids=["it is given memory alone", "and can never have CPU"],
+)
+def test_what_a_pod_does_not_ask_for_as_a_whole_is_not_resized_as_a_whole(
+    conditions: dict[str, Any] | None, cpu: int
+) -> None:
+    pod = sized(pod_status=conditions).set("spec.resources", {"requests": {"cpu": "2"}})
+    pod.set("status.resources", {"requests": {"memory": "1Gi"}})
+    assert pod.build().requests() == {"cpu": cpu, "memory": 100 * MI, "pods": 1}
+
+
+@pytest.mark.parametrize(
+    ("memory", "bytes_"), [(("1500m", "1500m"), 3), (("500m", "500m"), 1), (("1", "1m"), 2), (("2", "3"), 5)]
+)
+def test_a_pod_is_rounded_as_a_whole(memory: tuple[str, str], bytes_: int) -> None:
+    pod = a_pod("p").container({"memory": memory[0]}, "one").container({"memory": memory[1]}, "two")
+    assert pod.build().requests()["memory"] == bytes_
+
+
 AMOUNT = st.integers(0, 5)
 
 

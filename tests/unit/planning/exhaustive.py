@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 
 from drover.facts.index import index
 from drover.facts.snapshot import Snapshot
+from drover.planning.barred import bars
 from drover.planning.checks import chain
 from drover.planning.checks.check import Answer
 from drover.planning.demand.guest import Guest
-from drover.planning.proposal import bars
 from drover.planning.site import survey
 from drover.planning.site.fleet import Fleet
 

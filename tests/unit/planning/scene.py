@@ -6,6 +6,7 @@ from functools import cached_property
 from drover.facts.index import Index, index
 from drover.facts.snapshot import Snapshot
 from drover.planning import proposal
+from drover.planning.barred import bars
 from drover.planning.checks import chain
 from drover.planning.checks.check import Verdict
 from drover.planning.demand.guest import Guest
@@ -61,15 +62,14 @@ class Scene:
         return dict(self.vm_class(vmi).node_selector)
 
     def mover(self, vmi: VMIBuilder, kept: str = "", shunned: tuple[str, ...] = ()) -> Mover:
-        bars = proposal.bars(vmi.build(), self.relations, ())
-        return Mover(self.guest(vmi), bars, kept, frozenset(shunned))
+        return Mover(self.guest(vmi), bars(vmi.build(), self.relations, ()), kept, frozenset(shunned))
 
     def place(self, *movers: Mover, barred: dict[str, str] | None = None) -> dict[str, Placed | Unplaced]:
         return placement.place(movers, self.fleet(), barred or {})
 
     def admits(self, vmi: VMIBuilder, node: str) -> str | None:
-        bars = proposal.bars(vmi.build(), self.relations, ())
-        return proposal.admits(vmi.build(), node, bars, self.snapshot, self.relations)
+        forbidden = bars(vmi.build(), self.relations, ())
+        return proposal.admits(vmi.build(), node, forbidden, self.snapshot, self.relations)
 
     def goal(self, plan: PlanBuilder, *vms: str, sources: tuple[str, ...] = ()) -> Goal:
         vmis = tuple(self.snapshot.vmis[NAMESPACE, vm] for vm in vms)

@@ -2,6 +2,7 @@
 
 from copy import copy
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,11 +24,23 @@ AFFINE.pod.requires(
 )
 TOLERANT = a_vmi("web")
 TOLERANT.pod.tolerates(key="gpu")
-FIELD = a_vmi("web").set("spec.nodeSelector", {})
-FIELD.pod.set(
-    "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms",
-    [{"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["n3"]}]}],
-)
+
+
+def requiring(*terms: dict[str, Any]) -> VMIBuilder:
+    vmi = a_vmi("web").set("spec.nodeSelector", {})
+    path = "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms"
+    vmi.pod.set(path, list(terms))
+    return vmi
+
+
+def named(*names: str) -> dict[str, Any]:
+    """A term that a node has to satisfy by each of these names."""
+    return {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [name]} for name in names]}
+
+
+FIELD = requiring(named("n3"), named("n4"))
+EITHER = requiring(named("n3"), {"matchExpressions": [{"key": "zone", "operator": "Exists"}]})
+TWICE = requiring(named("n3", "n4"))
 PLAIN = a_vmi("web")
 
 
@@ -59,7 +72,11 @@ TABLE = [
     (AFFINE, n2().labelled(zone="b", cores="8"), "NodeAffinity", "does not match the VM's required node affinity"),
     (AFFINE, n2().labelled(zone="a"), "", None),
     (AFFINE, n2().labelled(cores="9"), "", None),
-    (FIELD, n2(), "NodeAffinity", "does not match the VM's required node affinity"),
+    (FIELD, n2(), "NotNamed", "is none of those that the VM's required node affinity names"),
+    (FIELD, n2().cordoned(), "NotNamed", "is none of those that the VM's required node affinity names"),
+    (EITHER, n2(), "NodeAffinity", "does not match the VM's required node affinity"),
+    (EITHER, n2().cordoned(), "Cordoned", "is cordoned"),
+    (TWICE, a_node("n3"), "NotNamed", "is none of those that the VM's required node affinity names"),
     (FIELD, a_node("n3"), "", None),
     (SELECTED, n2().not_ready().cordoned(), "Cordoned", "is cordoned"),
 ]  # fmt: skip
@@ -134,7 +151,8 @@ def test_a_vm_on_a_twin_may_leave_it() -> None:
 
 
 def test_every_node_check_that_can_say_no_is_met_by_a_table() -> None:
-    elsewhere = {"VolumeUnusable", "VolumeUnreachable", "VolumeZone", "FormerSelector", "MigrationNetwork", "Beyond"}
+    claims = {"ClaimMissing", "ClaimUnbound", "VolumeMissing", "VolumeUnusable"}
+    elsewhere = {*claims, "VolumeUnreachable", "VolumeZone", "FormerSelector", "MigrationNetwork", "Beyond"}
     found = {check.name for check in chain.CHECKS if isinstance(check, NodeCheck)}
     assert {name for _, _, name, _ in TABLE if name} == found - elsewhere
 

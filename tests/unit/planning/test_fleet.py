@@ -6,7 +6,20 @@ import pytest
 
 from drover.planning.demand.vmclass import GUEST_MEMORY
 from drover.planning.site import survey
-from tests.builders import OVERHEAD, VMIBuilder, VMIMBuilder, a_node, a_plan, a_pod, a_vmi, a_vmim
+from tests.builders import (
+    OVERHEAD,
+    PodBuilder,
+    VMIBuilder,
+    VMIMBuilder,
+    a_claim,
+    a_csinode,
+    a_node,
+    a_plan,
+    a_pod,
+    a_vmi,
+    a_vmim,
+    a_volume,
+)
 from tests.unit.planning.scene import Part, a_scene
 
 GI = 1 << 30
@@ -161,3 +174,53 @@ def test_an_overhead_that_is_no_amount_is_none() -> None:
     odd = a_vmi("web").on("n1")
     odd.pod.annotated({"kubevirt.io/memory-overhead-bytes": "much"})
     assert used(odd, resource=GUEST_MEMORY) == (VM, 0), "the request counts"
+
+
+def waiting(node: str, priority: int) -> PodBuilder:
+    """A pod for which others are preempted on the node."""
+    pod = a_pod("waiting").phase("Pending").container({"memory": "1Gi"}).set("spec.priority", priority)
+    return pod.set("status.nominatedNodeName", node)
+
+
+@pytest.mark.parametrize(
+    ("change", "promised"),
+    [
+        (lambda pod: pod, 1),
+        (lambda pod: pod.set("spec.priority", -1), 0),
+        (lambda pod: pod.set("spec.schedulerName", "another"), 0),
+        (lambda pod: pod.set("spec.schedulingGates", [{"name": "not-yet"}]), 1),
+        (lambda pod: pod.phase("Failed"), 0),
+        (lambda pod: pod.on("n3"), 0),
+        (lambda pod: pod.set("status.nominatedNodeName", ""), 0),
+    ],
+    ids=["kept", "for less", "by another scheduler", "gated", "it has failed", "it is bound", "nowhere"],
+)
+def test_room_that_is_promised_is_not_free(change: Callable[[PodBuilder], PodBuilder], promised: int) -> None:
+    scene = a_scene(*NODES, a_vmi("web").on("n1"), change(waiting("n2", priority=5)))
+    assert WHOLE - scene.free("n2", "memory") == promised * GI
+
+
+@pytest.mark.parametrize("pinned", [True, False])
+def test_a_target_pod_that_is_promised_room_is_counted_once(pinned: bool) -> None:
+    vmi = a_vmi("web").on("n1")
+    vmim = a_vmim(vmi).phase("Scheduling")
+    vmi.launcher(vmim=vmim.to("n2") if pinned else vmim).pods[1].set("status.nominatedNodeName", "n2")
+    assert used(vmi, vmim) == (VM, VM)
+
+
+def test_ports_and_attachments_are_promised_with_the_room() -> None:
+    vmi, pod = a_vmi("web").on("n1"), waiting("n2", priority=0)
+    port = [{"containerPort": 80, "hostPort": 7000, "protocol": "TCP"}]
+    for each in (vmi.pod, pod):
+        each.json["spec"]["containers"][0]["ports"] = port
+    assert a_scene(*NODES, vmi).admits(vmi, "n2") is None
+    assert a_scene(*NODES, vmi, pod).admits(vmi, "n2") == "has the host port 7000/TCP taken"
+    for each, claim in ((vmi.pod, "mine"), (pod, "theirs")):
+        del each.json["spec"]["containers"][0]["ports"]
+        each.set("spec.volumes", [{"name": "v", "persistentVolumeClaim": {"claimName": claim}}])
+    disks: list[Part] = [a_csinode("n2", {"csi.example.com": 1})]
+    for name in ("mine", "theirs"):
+        disks += [a_claim(name, f"pv-{name}"), a_volume(f"pv-{name}", "csi.example.com")]
+    assert a_scene(*NODES, vmi, *disks).admits(vmi, "n2") is None
+    refusal = "can attach 1 volumes of csi.example.com and has 1"
+    assert a_scene(*NODES, vmi, pod, *disks).admits(vmi, "n2") == refusal

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from drover.facts.kubevirt import VMI
 from drover.planning import reasons
+from drover.planning.barred import bars
 from drover.planning.checks import chain
 from drover.planning.checks.check import Answer
 from drover.planning.checks.room import shortages
@@ -13,7 +14,7 @@ from drover.planning.demand.guest import Guest
 from drover.planning.demand.vmclass import GUEST_MEMORY
 from drover.planning.explain import Reason, summarize
 from drover.planning.placing import placement
-from drover.planning.proposal import Goal, bars, judge, propose
+from drover.planning.proposal import Goal, judge, propose
 from drover.planning.site.fleet import Fleet
 from drover.planning.site.population import Population
 from drover.planning.site.spread import Spreading

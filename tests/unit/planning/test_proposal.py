@@ -7,8 +7,9 @@ import pytest
 
 from drover.facts.kubevirt import HOSTNAME
 from drover.planning import reasons
+from drover.planning.barred import barred_for, bars
 from drover.planning.placing import placement
-from drover.planning.proposal import Proposal, Refused, barred_for, bars, propose, static_homes
+from drover.planning.proposal import Proposal, Refused, propose, static_homes
 from drover.planning.site.fleet import Fleet
 from tests.builders import NodeBuilder, PlanBuilder, a_node, a_plan, a_pod, a_vmi, a_vmim
 from tests.unit.planning.scene import Part, Scene, a_scene, targets
@@ -128,6 +129,15 @@ def test_nodes_barred_for_a_vm() -> None:
         "n1": reasons.IS_SOURCE,
         "n2": "still has a pod of it",
         "n3": reasons.REJECTED,
+    }
+
+
+def test_a_node_with_the_hostname_of_one_that_has_a_pod_of_the_vm_is_barred_for_it() -> None:
+    vmi = a_vmi("web").on("n1")
+    nodes = [a_node(name).labelled({HOSTNAME: host}) for name, host in (("n1", "h"), ("n2", "h"), ("n3", "i"))]
+    assert bars(vmi.build(), a_scene(*nodes, vmi).relations, ()) == {
+        "n1": reasons.IS_SOURCE,
+        "n2": reasons.SHARES_A_HOSTNAME,
     }
 
 

@@ -11,9 +11,10 @@ from drover.facts.index import Index, index
 from drover.facts.kubevirt import VMI
 from drover.facts.podspec import SpreadConstraint
 from drover.facts.snapshot import Snapshot
+from drover.planning.barred import bars
 from drover.planning.checks import chain
 from drover.planning.checks.check import Answer, Verdict
-from drover.planning.proposal import bars, judge
+from drover.planning.proposal import judge
 from drover.planning.site import survey
 from tests.unit.planning import recorded
 from tests.unit.planning.recorded import recording

@@ -7,6 +7,7 @@ import pytest
 from drover.facts.kubevirt import HOSTNAME
 from drover.facts.pod import MIGRATION_JOB_UID
 from drover.planning.checks import chain
+from drover.planning.checks.check import Answer
 from drover.planning.demand.selection import pins_host
 from drover.planning.demand.vmclass import GUEST_MEMORY
 from tests.builders import OVERHEAD, VMIBuilder, a_kubevirt, a_node, a_vmi, a_vmim
@@ -213,3 +214,35 @@ def test_memory_that_is_being_plugged_is_asked_for(condition: str, overhead: boo
         vmi.pod.annotated({"kubevirt.io/memory-overhead-bytes": ""})
     requests = dict(a_scene(SOURCE, vmi).vm_class(vmi).requests)
     assert requests["memory"] == asked
+
+
+def pod_with(path: str, value: object) -> VMIBuilder:
+    vmi = a_vmi("web").on("n1")
+    vmi.pod.set(path, value)
+    return vmi
+
+
+EPHEMERAL = {"name": "scratch", "ephemeral": {"volumeClaimTemplate": {"spec": {}}}}
+EXTENDED = {"requestMappings": [{"containerName": "compute", "resourceName": "example.com/gpu", "requestName": "r"}]}
+BEYOND = [
+    (a_vmi("web").on("n1"), None),
+    (pod_with("spec.schedulerName", "another"), "has a scheduler of its own (another)"),
+    (pod_with("spec.resourceClaims", [{"name": "gpu"}]), "claims devices that only the scheduler can allocate (DRA)"),
+    (pod_with("status.extendedResourceClaimStatus", EXTENDED),
+     "claims devices that only the scheduler can allocate (DRA)"),
+    (pod_with("spec.volumes", [EPHEMERAL]), "has a volume that is made for each pod anew (scratch)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("vmi", "words"), BEYOND)
+def test_what_nobody_can_judge_is_allowed_and_said(vmi: VMIBuilder, words: str | None) -> None:
+    said = a_scene(a_node("n1"), a_node("n2"), vmi).verdict(vmi, "n2")
+    assert said.words == (f"may refuse a VM that {words}" if words else "")
+    assert said.answer is (Answer.UNKNOWN if words else Answer.YES)
+
+
+def test_what_the_scheduler_claims_is_not_asked_of_what_nodes_say_they_have() -> None:
+    vmi = pod_with("status.extendedResourceClaimStatus", EXTENDED).requests({"example.com/gpu": "1", "cpu": "1"})
+    assert a_scene(a_node("n1"), a_node("n2"), vmi).admits(vmi, "n2") is None
+    del vmi.pod.json["status"]["extendedResourceClaimStatus"]
+    assert a_scene(a_node("n1"), a_node("n2"), vmi).admits(vmi, "n2") == "does not offer a device the VM needs"

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drover.planning.checks.check import Answer
 from drover.planning.demand.volumes import Handle
 from drover.planning.site.attaching import Attached, Attaching
 from tests.builders import (
@@ -42,6 +43,7 @@ def in_zone(*zones: str) -> dict[str, Any]:
     return {"matchExpressions": [{"key": ZONE, "operator": "In", "values": list(zones)}]}
 
 
+NAMED = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["n2"]}]}
 NODES = [a_node("n1"), *(a_node(f"n{n}").labelled({ZONE: zone}) for n, zone in ((2, "a"), (3, "b"), (4, "c")))]
 CLAIM = a_claim("disk", "pv")
 TABLE = [
@@ -49,13 +51,15 @@ TABLE = [
     pytest.param((CLAIM, reachable_in(in_zone("a", "b"))), "n2 n3", id="one term"),
     pytest.param((CLAIM, reachable_in(in_zone("a"), in_zone("c"))), "n2 n4", id="either term"),
     pytest.param((CLAIM, reachable_in()), "", id="no term matches no node"),
-    pytest.param(
-        (CLAIM, reachable_in({"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["n2"]}]})), "",
-        id="a volume knows no names of nodes",
-    ),
+    pytest.param((CLAIM, reachable_in(NAMED)), "n2 n3 n4", id="a volume knows no names of nodes, and does not ask"),
+    pytest.param((CLAIM, reachable_in({**NAMED, **in_zone("b")})), "n3", id="but for labels"),
+    pytest.param((CLAIM, reachable_in({})), "", id="a term that asks for nothing"),
     pytest.param((CLAIM, a_volume("pv").labelled({ZONE: "b"})), "n3", id="the volume's zone"),
     pytest.param((CLAIM, a_volume("pv").labelled({ZONE: "b__c"})), "n3 n4", id="its zones"),
     pytest.param((CLAIM, a_volume("pv").labelled({BETA: "b"})), "n3", id="by the label of old"),
+    pytest.param((CLAIM, a_volume("pv").labelled({ZONE: ""})), "n2 n3 n4", id="no zone at all"),
+    pytest.param((CLAIM, a_volume("pv").labelled({ZONE: "a____b"})), "n2 n3 n4", id="a zone without a name among them"),
+    pytest.param((a_claim("disk", "pv").deleting(), a_volume("pv")), "", id="a claim that is being deleted"),
     pytest.param((), "", id="a claim that is not there"),
     pytest.param((a_claim("disk"),), "", id="a claim that is not bound"),
     pytest.param((CLAIM,), "", id="a volume that is not there"),
@@ -90,9 +94,15 @@ def test_every_volume_counts_also_one_that_was_plugged_into_the_running_vm() -> 
 @pytest.mark.parametrize(
     ("parts", "check", "plugin", "words"),
     [
-        ((), "VolumeUnusable", "VolumeRestrictions", "cannot use the claim disk, which does not exist"),
-        ((a_claim("disk"),), "VolumeUnusable", "VolumeRestrictions", "cannot use the claim disk, which is not bound"),
-        ((CLAIM,), "VolumeUnusable", "VolumeRestrictions",
+        ((), "ClaimMissing", "VolumeRestrictions", "cannot use the claim disk, which does not exist"),
+        ((a_claim("disk"),), "ClaimUnbound", "VolumeBinding", "cannot use the claim disk, which is not bound"),
+        ((a_claim("disk").set("spec.volumeName", "pv"), a_volume("pv")), "ClaimUnbound", "VolumeBinding",
+         "cannot use the claim disk, which is not bound"),
+        ((a_claim("disk", "pv").deleting(), a_volume("pv")), "ClaimUnbound", "VolumeBinding",
+         "cannot use the claim disk, which is being deleted"),
+        ((a_claim("disk", "pv").set("status.phase", "Lost"),), "ClaimUnbound", "VolumeBinding",
+         "cannot use the claim disk, which has lost its volume pv"),
+        ((CLAIM,), "VolumeMissing", "VolumeZone",
          "cannot use the claim disk, whose volume pv does not exist"),
         ((a_claim("disk", "pv", "ReadWriteOncePod"), a_volume("pv")), "VolumeUnusable", "VolumeRestrictions",
          "cannot use the claim disk, which only one pod may use at a time (ReadWriteOncePod)"),
@@ -136,12 +146,69 @@ def test_a_node_attaches_so_many(there: tuple[str, ...], limit: int, fits: bool)
     assert scene.admits(vmi, "n3") is None, "it has no limit"
 
 
+def test_a_claim_that_no_pod_can_use_is_the_reason_whatever_else_is_wrong() -> None:
+    vmi = a_vm("disk")
+    said = a_scene(a_node("n1"), a_node("n2").cordoned(), vmi).verdict(vmi, "n2")
+    assert said.check == "ClaimMissing"
+
+
+@pytest.mark.parametrize("parts", [(), (a_claim("plugged"),)], ids=["no claim yet", "an unbound claim"])
+def test_what_waits_to_be_plugged_in_is_a_doubt(parts: tuple[Part, ...]) -> None:
+    plugged = {"name": "plugged", "persistentVolumeClaim": {"claimName": "plugged", "hotpluggable": True}}
+    vmi = a_vmi("v").on("n1").set("spec.volumes", [plugged])
+    said = a_scene(*NODES, vmi, *parts).verdict(vmi, "n2")
+    assert said.answer is Answer.UNKNOWN
+    assert said.words == "may refuse a VM that waits for the claim plugged to be bound and plugged in"
+
+
+@pytest.mark.parametrize(("limit", "fits"), [(1, False), (2, True)])
+def test_a_volume_of_the_vm_that_is_attached_and_not_used_counts_twice(limit: int, fits: bool) -> None:
+    """As it stands, and as a new one: kube-scheduler takes only those that pods use off the new ones."""
+    vmi = a_vm("a")
+    parts = [*attached("a"), a_csinode("n2", {CSI: limit}), an_attachment("left-over", "n2", "pv-a", CSI)]
+    assert (a_scene(*NODES, vmi, *parts).admits(vmi, "n2") is None) is fits
+
+
 def test_what_is_attached_although_no_pod_uses_it_counts() -> None:
     vmi = a_vm("a")
     parts = [*attached("a", "x"), a_csinode("n2", {CSI: 1})]
     assert a_scene(*NODES, vmi, *parts).admits(vmi, "n2") is None
     held = an_attachment("left-over", "n2", "pv-x", CSI)
     assert a_scene(*NODES, vmi, *parts, held).admits(vmi, "n2") == f"can attach 1 volumes of {CSI} and has 1"
+
+
+@pytest.mark.parametrize(
+    ("source", "named"),
+    [
+        ("cinder", {"volumeID": "x"}),
+        ("awsElasticBlockStore", {"volumeID": "aws://zone/vol-x"}),
+        ("gcePersistentDisk", {"pdName": "x"}),
+        ("azureDisk", {"diskName": "x", "diskURI": "/subscriptions/x"}),
+        ("portworxVolume", {"volumeID": "x"}),
+    ],
+)
+def test_an_in_tree_volume_counts_for_the_driver_that_replaces_its_plugin(source: str, named: dict[str, str]) -> None:
+    driver, vmi, other = DRIVER_OF[source], a_vm("a"), a_vm("x", name="other", node="n2")
+    parts = [
+        a_claim("a", "pv"),
+        a_volume("pv", driver),
+        a_claim("x", "old"),
+        a_volume("old").set(f"spec.{source}", named),
+    ]
+    scene = a_scene(*NODES, vmi, other, *parts, a_csinode("n2", {driver: 1}))
+    assert scene.admits(vmi, "n2") == f"can attach 1 volumes of {driver} and has 1"
+    said = scene.verdict(other, "n3")
+    assert said.answer is Answer.UNKNOWN
+    assert said.words == "may refuse a VM that has the volume old of an in-tree plugin that a CSI driver replaces"
+
+
+DRIVER_OF = {
+    "cinder": "cinder.csi.openstack.org",
+    "awsElasticBlockStore": "ebs.csi.aws.com",
+    "gcePersistentDisk": "pd.csi.storage.gke.io",
+    "azureDisk": "disk.csi.azure.com",
+    "portworxVolume": "pxd.portworx.com",
+}
 
 
 def test_pods_that_have_ended_attach_nothing() -> None:
@@ -154,20 +221,24 @@ HANDLES = st.frozensets(st.tuples(st.sampled_from(["one", "two"]), st.sampled_fr
 
 
 @given(
-    st.lists(st.tuples(HANDLES, st.dictionaries(st.sampled_from(["one", "two"]), st.integers(0, 4)))),
+    st.lists(st.tuples(HANDLES, HANDLES, st.dictionaries(st.sampled_from(["one", "two"]), st.integers(0, 4)))),
     st.lists(st.tuples(HANDLES, st.integers(0, 2))),
     HANDLES,
     st.integers(0, 5),
 )
 def test_the_column_is_each_node_counted_by_itself(
-    nodes: list[tuple[frozenset[Handle], dict[str, int]]],
+    nodes: list[tuple[frozenset[Handle], frozenset[Handle], dict[str, int]]],
     moves: list[tuple[frozenset[Handle], int]],
     wanted: frozenset[Handle],
     asked_after: int,
 ) -> None:
-    there = {n: set(volumes) for n, (volumes, _) in enumerate(nodes)}
-    limits = {n: limit for n, (_, limit) in enumerate(nodes)}
-    attaching = Attaching(len(nodes), lambda: Attached(limits, {n: frozenset(each) for n, each in there.items()}))
+    """`used` by pods, `left` whoever uses it."""
+    there = {n: set(used) for n, (used, _, _) in enumerate(nodes)}
+    limits = {n: limit for n, (_, _, limit) in enumerate(nodes)}
+    attached = Attached(
+        limits, {n: frozenset(each) for n, each in there.items()}, {n: x for n, (_, x, _) in enumerate(nodes)}
+    )
+    attaching = Attaching(len(nodes), lambda: attached)
     before = {n: set(each) for n, each in there.items()}
     for count, (volumes, node) in enumerate(moves):
         if count == asked_after:
@@ -176,11 +247,11 @@ def test_the_column_is_each_node_counted_by_itself(
             attaching.move(volumes, node)
             before[node] |= volumes
     expected = []
-    for n, (_, limit) in enumerate(nodes):
+    for n, (_, left, limit) in enumerate(nodes):
         new = wanted - before[n]
-        drivers = {driver for driver, _ in new}
+        counted = [*(before[n] | left), *new]
         expected.append(
-            all(sum(d == driver for d, _ in before[n] | wanted) <= limit.get(driver, 99) for driver in drivers)
+            all(sum(d == driver for d, _ in counted) <= limit.get(driver, 99) for driver in {d for d, _ in new})
         )
     assert attaching.allowed(wanted).tolist() == expected
     assert attaching.copy().allowed(wanted).tolist() == expected

@@ -1,5 +1,7 @@
 """All checks in their order, which is the scheduler's, and what they say of a VM and the nodes.
 
+A claim that no pod can use is found before any node is looked at (PreFilter), and is the reason on all of them; and
+where nodes are named, no other is looked at.
 What kube-scheduler does not ask (readiness, pressure) stands where its own answer would be; what is ours alone to keep
 (topology spread, which a pinned target switches off, a pin that means one node, and memory for the guest) after all of
 its filters. What nobody can judge is asked last: an unknown never hides a no.
@@ -32,6 +34,10 @@ def _beyond_us(vm_class: VMClass, _: Node) -> Objection | None:
 
 
 CHECKS: tuple[NodeCheck | FleetCheck, ...] = (
+    volumes.MISSING,
+    volumes.UNBOUND,
+    volumes.GONE,
+    selection.NAMED,
     nodes.CORDONED,
     nodes.NOT_READY,
     nodes.PRESSURE,

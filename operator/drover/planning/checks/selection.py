@@ -1,7 +1,7 @@
 """Does the VM select the node, and tolerate it? kube-scheduler's TaintToleration and NodeAffinity."""
 
 from drover.facts.node import Node
-from drover.facts.selector import untolerated
+from drover.facts.selector import NodeSelectorTerm, untolerated
 from drover.planning.checks.check import Answer, NodeCheck, Objection
 from drover.planning.demand.vmclass import VMClass
 
@@ -34,6 +34,22 @@ def _named(key: str, value: str) -> str:
     return f"the label {key}={value}"
 
 
+def not_named(vm_class: VMClass, node: Node) -> Objection | None:
+    """If all terms name nodes, kube-scheduler looks at no other (NodeAffinity PreFilter)."""
+    named = [_names(term) for term in vm_class.affinity or ()]
+    if not named or any(names is None or node.name in names for names in named):
+        return None
+    return Objection("is none of those that the VM's required node affinity names")
+
+
+def _names(term: NodeSelectorTerm) -> frozenset[str] | None:
+    """The nodes it names; None if it names none."""
+    said = [
+        frozenset(each.values) for each in term.match_fields if (each.key, each.operator) == ("metadata.name", "In")
+    ]
+    return frozenset.intersection(*said) if said else None
+
+
 def not_affine(vm_class: VMClass, node: Node) -> Objection | None:
     terms = vm_class.affinity
     if terms is None or any(term.matches(node.name, node.labels) for term in terms):
@@ -51,6 +67,7 @@ def formerly_selected(vm_class: VMClass, node: Node) -> Objection | None:
 
 
 TAINT = NodeCheck("Taint", "TaintToleration", tainted, "remove the taint or let the VM tolerate it")
+NAMED = NodeCheck("NotNamed", "NodeAffinity", not_named, "name a further node in the VM's node affinity, or none")
 NODE_SELECTOR = NodeCheck(
     "NodeSelector",
     "NodeAffinity",

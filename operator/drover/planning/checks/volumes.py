@@ -1,17 +1,22 @@
 """Can the node use the VM's volumes? VolumeRestrictions, NodeVolumeLimits, VolumeBinding, VolumeZone."""
 
+from collections.abc import Callable
+
 from drover.facts.node import Node
 from drover.planning.checks.check import FleetCheck, NodeCheck, Objection
 from drover.planning.demand.guest import Guest
 from drover.planning.demand.vmclass import VMClass
-from drover.planning.demand.volumes import in_zone, reaches
+from drover.planning.demand.volumes import Filter, in_zone, reaches
 from drover.planning.site.fleet import Fleet
 from drover.planning.site.topology import Mask
 
 
-def unusable(vm_class: VMClass, _: Node) -> Objection | None:
-    said = vm_class.volumes.unusable
-    return Objection(said[0]) if said else None
+def _unusable(asked: Filter) -> Callable[[VMClass, Node], Objection | None]:
+    def says(vm_class: VMClass, _: Node) -> Objection | None:
+        words = next((words for who, words in vm_class.volumes.unusable if who == asked), None)
+        return Objection(words) if words is not None else None
+
+    return says
 
 
 def unreachable(vm_class: VMClass, node: Node) -> Objection | None:
@@ -32,8 +37,12 @@ def too_many(guest: Guest, fleet: Fleet, node: int) -> str | None:
     return fleet.attaching.refuses(guest.handles, node)
 
 
+_SEE = "see the claim"
+MISSING = NodeCheck("ClaimMissing", "VolumeRestrictions", _unusable("claims"), _SEE)
+UNBOUND = NodeCheck("ClaimUnbound", "VolumeBinding", _unusable("binding"), _SEE)
+GONE = NodeCheck("VolumeMissing", "VolumeZone", _unusable("volumes"), _SEE)
 UNUSABLE = NodeCheck(
-    "VolumeUnusable", "VolumeRestrictions", unusable, "see the claim; a VM that migrates needs ReadWriteMany volumes"
+    "VolumeUnusable", "VolumeRestrictions", _unusable("access"), "a VM that migrates needs ReadWriteMany volumes"
 )
 LIMIT = FleetCheck(
     "VolumeLimit", "NodeVolumeLimits", attachable, too_many, "free attachments of that driver on a node", room=True

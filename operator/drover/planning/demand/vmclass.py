@@ -103,13 +103,17 @@ def classify(
         ports=pod.ports(),
         volumes=volumes,
         off_network=off_network,
-        beyond=_beyond(pod),
+        beyond=_beyond(pod, volumes),
     )
 
 
-def _beyond(pod: Pod) -> tuple[str, ...]:
-    said = []
-    if pod.spec.resource_claims:
+def _beyond(pod: Pod, volumes: Volumes) -> tuple[str, ...]:
+    """A volume that waits to be plugged in keeps no target pod away, but perhaps the pod that will attach it."""
+    said = [f"waits for the claim {name} to be bound and plugged in" for name in volumes.pending]
+    anew = (volume.name for volume in pod.spec.volumes if volume.ephemeral is not None)
+    said += [f"has a volume that is made for each pod anew ({name})" for name in anew]
+    said += [f"has the volume {name} of an in-tree plugin that a CSI driver replaces" for name in volumes.translated]
+    if pod.spec.resource_claims or pod.claimed:
         said.append("claims devices that only the scheduler can allocate (DRA)")
     if pod.spec.scheduler_name != DEFAULT_SCHEDULER:
         said.append(f"has a scheduler of its own ({pod.spec.scheduler_name})")
@@ -146,10 +150,12 @@ def demand(vmi: VMI | None, pod: Pod) -> Resources:
 
 
 def target_demand(vmi: VMI, pod: Pod, kubevirt: KubeVirt | None) -> Resources:
-    """What the target pod will request, and the pod beside it if the VM has hotplugged volumes."""
+    """What the target pod will request of what nodes say they have, and the pod beside it if the VM has hotplugged
+    volumes."""
     target, beside = rendering.as_target(vmi, pod, kubevirt), attachment.attachment(vmi, kubevirt)
-    wanted = _with_guest(vmi, target, asked(target.spec))
-    return total([wanted, demand(None, beside)]) if beside is not None else wanted
+    wanted = {name: amount for name, amount in asked(target.spec).items() if name not in pod.claimed}
+    whole = _with_guest(vmi, target, wanted)
+    return total([whole, demand(None, beside)]) if beside is not None else whole
 
 
 def _pages(requests: Mapping[str, int]) -> int:

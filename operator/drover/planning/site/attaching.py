@@ -1,6 +1,8 @@
 """How many more volumes a node can attach (kube-scheduler plugins/nodevolumelimits/csi.go).
 
-A volume that several pods of a node use, or that is attached there for whatever reason, counts once.
+A volume that several pods of a node use, or that is attached there for whatever reason, counts once. Only one that a
+pod uses is free for the next that asks: one that is merely attached (a VolumeAttachment that is left) is counted as it
+stands, and as a new one once more.
 """
 
 from collections import Counter
@@ -17,26 +19,29 @@ UNLIMITED = 1 << 40
 
 @dataclass(frozen=True, slots=True)
 class Attached:
-    """By node position: how many volumes each driver can attach where it has a limit, and which are attached."""
+    """By node position: how many volumes each driver can attach where it has a limit, which pods use there, and which
+    are attached for whatever reason."""
 
     limits: Mapping[int, Mapping[str, int]]
     volumes: Mapping[int, Iterable[Handle]]
+    left: Mapping[int, frozenset[Handle]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class _State:
-    """By driver int[nodes]; and on which nodes each volume is used, by how many."""
+    """By driver int[nodes]; on which nodes each volume is used, by how many; and what is attached anyway."""
 
     limits: dict[str, Counts]
     counts: dict[str, Counts]
     places: dict[Handle, Counter[int]]
+    left: Mapping[int, frozenset[Handle]]
 
     def put(self, volume: Handle, node: int, change: int) -> None:
         """One user of the volume on the node more or less: it is attached while there is any."""
         users = self.places.setdefault(volume, Counter())
         before = users[node] > 0
         users[node] += change
-        if volume[0] in self.limits:
+        if volume[0] in self.limits and volume not in self.left.get(node, ()):
             self.counts[volume[0]][node] += (users[node] > 0) - before
         if not users[node]:
             del users[node]
@@ -115,10 +120,15 @@ class Attaching:
             {driver: np.full(self.nodes, UNLIMITED, dtype=np.int64) for driver in drivers},
             {driver: np.zeros(self.nodes, dtype=np.int64) for driver in drivers},
             {},
+            known.left,
         )
         for node, limits in known.limits.items():
             for driver, limit in limits.items():
                 state.limits[driver][node] = limit
+        for node, left in known.left.items():
+            for driver, _ in left:
+                if driver in drivers:
+                    state.counts[driver][node] += 1
         moved = ((target, volumes) for volumes, target in self._moved)
         for node, volumes in (*known.volumes.items(), *moved):
             for volume in volumes:

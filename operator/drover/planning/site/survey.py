@@ -22,6 +22,7 @@ from drover.planning.site.hostports import HostPorts
 from drover.planning.site.neighbours import Neighbours
 from drover.planning.site.nodeclass import NodeClasses
 from drover.planning.site.population import Occupant, Population
+from drover.planning.site.promised import promised
 from drover.planning.site.spread import Spreading
 from drover.planning.site.topology import Topology
 
@@ -71,7 +72,7 @@ def _fleet(
         Spreading(classes, population),
         Neighbours(classes.topology, population),
         Attaching(len(nodes), lambda: _attached(snapshot, index, position)),
-        HostPorts(len(nodes), lambda: _ports(snapshot, position)),
+        HostPorts(len(nodes), lambda: _ports(snapshot, index, position)),
         classes,
     )
     here = {name: n for name, n in position.items() if name in asked}
@@ -111,6 +112,9 @@ def _used(snapshot: Snapshot, index: Index, wanted: Positions, names: tuple[str,
         n = wanted.get(pod.spec.node_name)
         if n is not None and not pod.terminal:
             _add(sums[n], demand(index.vmis_by_uid.get(pod.vmi_uid), pod))
+    for node, pod in promised(snapshot, index):
+        if node in wanted:
+            _add(sums[wanted[node]], demand(index.vmis_by_uid.get(pod.vmi_uid), pod))
     for node, vmi, pod in inbound(snapshot, index):
         if node in wanted:
             _add(sums[wanted[node]], target_demand(vmi, pod, snapshot.kubevirt))
@@ -243,23 +247,35 @@ def _attached(snapshot: Snapshot, index: Index, position: Positions) -> Attached
         names = pod.claims() if pod.node in position and not pod.terminal else ()
         if names:
             found.setdefault(position[pod.node], set()).update(handles(names, pod.metadata.namespace, snapshot))
+    for node, pod in promised(snapshot, index):
+        if node in position:
+            coming = handles(pod.claims(), pod.metadata.namespace, snapshot)
+            found.setdefault(position[node], set()).update(coming)
     for node, vmi, pod in inbound(snapshot, index):
         coming = handles(claims(vmi, pod), vmi.metadata.namespace, snapshot)
         found.setdefault(position[node], set()).update(coming)
+    return Attached({node: each for node, each in limits.items() if each}, found, _left(snapshot, position))
+
+
+def _left(snapshot: Snapshot, position: Positions) -> dict[int, frozenset[Handle]]:
+    """What is attached to each node, or is to be, whoever uses it."""
+    found: dict[int, frozenset[Handle]] = {}
     for attachment in snapshot.attachments.values():
         volume = snapshot.pvs.get(("", attachment.spec.source.persistent_volume_name))
-        node = attachment.spec.node_name
-        if volume is not None and volume.spec.csi is not None and node in position:
-            found.setdefault(position[node], set()).add((attachment.spec.attacher, volume.spec.csi.volume_handle))
-    return Attached({node: each for node, each in limits.items() if each}, found)
+        at = position.get(attachment.spec.node_name)
+        if at is not None and volume is not None and volume.spec.csi is not None:
+            handle = (attachment.spec.attacher, volume.spec.csi.volume_handle)
+            found[at] = found.get(at, frozenset()) | {handle}
+    return found
 
 
-def _ports(snapshot: Snapshot, position: Positions) -> dict[int, frozenset[HostPort]]:
+def _ports(snapshot: Snapshot, index: Index, position: Positions) -> dict[int, frozenset[HostPort]]:
     found: dict[int, frozenset[HostPort]] = {}
-    for pod in snapshot.pods.values():
-        ports = pod.ports() if pod.node in position and not pod.terminal else ()
+    there = ((pod.node, pod) for pod in snapshot.pods.values() if pod.node and not pod.terminal)
+    for node, pod in (*there, *promised(snapshot, index)):
+        ports = pod.ports() if node in position else ()
         if ports:
-            found[position[pod.node]] = found.get(position[pod.node], frozenset()) | frozenset(ports)
+            found[position[node]] = found.get(position[node], frozenset()) | frozenset(ports)
     return found
 
 

@@ -4,17 +4,21 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from random import Random
 
-from tests.integration.planning.fleets import disks, neighbours, nodes, room
+from tests.integration.planning.fleets import claims, disks, neighbours, nodes, nominees, ports, room, spreading
 from tests.integration.planning.fleets.draft import Draft, Object, drafted
+from tests.integration.planning.fleets.rendering import render
 
 
 @dataclass(frozen=True)
 class Concern:
-    """`add` draws it into a fleet; `lift` is a pod without it, where it cannot be drawn without others."""
+    """`add` draws it into a fleet; `lift` is a pod without it, where it cannot be drawn without others. `also`: other
+    filters that have a say in it; `whole`: it says the same of all nodes."""
 
     plugin: str
     add: Callable[[Draft], None]
     lift: Callable[[Object], Object] | None = None
+    also: frozenset[str] = frozenset()
+    whole: bool = False
 
 
 CONCERNS: Mapping[str, Concern] = {
@@ -22,15 +26,18 @@ CONCERNS: Mapping[str, Concern] = {
     "taints": Concern("TaintToleration", nodes.taints),
     "selectors": Concern("NodeAffinity", nodes.selectors),
     "numbers": Concern("NodeAffinity", nodes.numbers),
-    "ports": Concern("NodePorts", room.ports),
+    "ports": Concern("NodePorts", ports.ports),
     "whole pods": Concern("NodeResourcesFit", room.whole_pods),
     "requests": Concern("NodeResourcesFit", room.requests),
+    "fractions": Concern("NodeResourcesFit", room.fractions),
     "resized": Concern("NodeResourcesFit", room.resized),
+    "nominees": Concern("NodeResourcesFit", nominees.nominees, also=frozenset({"NodePorts"})),
     "attached": Concern("NodeVolumeLimits", disks.attached),
     "reachable": Concern("VolumeBinding", disks.reachable),
     "zoned": Concern("VolumeZone", disks.zoned),
-    "spread": Concern("PodTopologySpread", neighbours.spread, neighbours.unspread),
-    "spread of all": Concern("PodTopologySpread", neighbours.spread_of_all, neighbours.unspread),
+    "claims": Concern("VolumeBinding", claims.wrong, also=frozenset({"VolumeRestrictions", "VolumeZone"}), whole=True),
+    "spread": Concern("PodTopologySpread", spreading.spread, spreading.unspread),
+    "spread of all": Concern("PodTopologySpread", spreading.spread_of_all, spreading.unspread),
     "own pods": Concern("InterPodAffinity", neighbours.own_pods),
     "affinity": Concern("InterPodAffinity", neighbours.affinity),
     "anti-affinity": Concern("InterPodAffinity", neighbours.anti_affinity),
@@ -55,4 +62,5 @@ def _fleet(names: tuple[str, ...], seed: int, number: int, dose: float) -> Draft
     draft = drafted(rng, f"{tag}-{seed}-{number}", dose, nodes=24, vms=36, others=30)
     for name in names:
         CONCERNS[name].add(draft)
+    render(draft)
     return draft

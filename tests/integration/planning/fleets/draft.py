@@ -62,8 +62,11 @@ class Draft:
     volumes: list[Object] = field(default_factory=list)
     claims: list[Object] = field(default_factory=list)
     csi_nodes: list[Object] = field(default_factory=list)
+    attachments: list[Object] = field(default_factory=list)
     terminating: set[tuple[str, str]] = field(default_factory=set)
     """Pods, by namespace and name, that are deleted and not gone."""
+    doomed: set[tuple[str, str]] = field(default_factory=set)
+    """Claims that are deleted and, because pods use them, not gone."""
 
     def chance(self, share: float) -> bool:
         """True in this share of cases at full dose, in fewer at a smaller one."""

@@ -2,13 +2,23 @@
 
 from random import Random
 
-from tests.integration.planning.fleets.draft import SCHEDULABLE, VM, Draft, Object
+from tests.integration.planning.fleets.draft import ARCH, SCHEDULABLE, VM, Draft, Object
+from tests.integration.planning.fleets.rendering import OBSOLETE
 
 UNSCHEDULABLE = "node.kubernetes.io/unschedulable"
 _EFFECTS = ("NoSchedule", "NoExecute", "PreferNoSchedule")
 _VENDOR = "cpu-vendor.node.kubevirt.io/"
 _BEFORE, _MOST, _BEYOND = (str((1 << 63) - n) for n in (2, 1, 0))
 _MODELS = ("Skylake", "Cascadelake", "Milan")
+_ABILITIES = (
+    "kubevirt.io/sev",
+    "scheduling.node.kubevirt.io/tsc-frequency-2100000000",
+    "hyperv.node.kubevirt.io/vpindex",
+    "cpu-feature.node.kubevirt.io/vmx",
+    "machine-type.node.kubevirt.io/pc-q35-rhel9.6.0",
+    "kubevirt.io/ksm-enabled",
+)
+"""Labels by which KubeVirt finds the nodes that can do what a VM needs (nodeselectorrenderer.go)."""
 
 
 def cordons(draft: Draft) -> None:
@@ -89,6 +99,8 @@ def selectors(draft: Draft) -> None:
             _require(vm, _terms(draft))
         if draft.chance(0.2):
             vm.vmi["spec"]["domain"]["cpu"]["model"] = "host-model"
+        if draft.chance(0.2):
+            vm.launcher["spec"]["nodeSelector"][draft.rng.choice(_ABILITIES)] = "true"
 
 
 def numbers(draft: Draft) -> None:
@@ -97,7 +109,9 @@ def numbers(draft: Draft) -> None:
         node["metadata"]["labels"]["serial"] = draft.rng.choice(("0", "1", "007", "1_0", "1e3", _MOST, _BEYOND))
     for vm in draft.vms:
         if draft.chance(0.9):
-            operator, bounds = draft.rng.choice((("Gt", ("0", "1", "6", _BEFORE)), ("Lt", ("1", _MOST, _BEYOND))))
+            operator, bounds = draft.rng.choice(
+                (("Gt", ("0", "1", "00", "6", _BEFORE)), ("Lt", ("1", "08", _MOST, _BEYOND)))
+            )
             expression = {"key": "serial", "operator": operator, "values": [draft.rng.choice(bounds)]}
             _require(vm, {"nodeSelectorTerms": [{"matchExpressions": [expression]}]})
 
@@ -116,6 +130,11 @@ def _label(draft: Draft, node: Object) -> None:
             del labels[key]
     if draft.chance(0.1):
         labels[SCHEDULABLE] = "false"
+    if draft.chance(0.1):
+        labels[ARCH] = rng.choice(("arm64", "s390x"))
+    labels |= {key: "true" for key in _ABILITIES if rng.random() < 0.7}
+    if draft.chance(0.1):
+        labels[OBSOLETE] = "true"
     labels |= dict.fromkeys((f"cpu-model-migration.node.kubevirt.io/{model}" for model in _MODELS), "true")
     if draft.chance(0.7):
         model = rng.choice(_MODELS)

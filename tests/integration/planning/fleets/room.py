@@ -1,8 +1,9 @@
-"""What nodes have and pods ask for: CPU, memory, pods, huge pages, devices; host ports."""
+"""What nodes have and pods ask for: CPU, memory, pods, huge pages, devices."""
 
 from collections.abc import Sequence
 from random import Random
 
+from tests.integration.planning.fleets.bystanders import ending
 from tests.integration.planning.fleets.draft import Draft, Object, container
 
 HEAVY = "heavy"
@@ -10,8 +11,6 @@ HEAVY = "heavy"
 OVERHEAD = {"cpu": "1100m", "memory": "1200Mi"}
 _GPU = "example.com/gpu"
 _HUGE = "hugepages-2Mi"
-_ADDRESSES = ("", "0.0.0.0", "127.0.0.1", "10.0.0.1")
-_PROTOCOLS = ("TCP", "UDP", "SCTP")
 
 
 def requests(draft: Draft) -> None:
@@ -22,8 +21,9 @@ def requests(draft: Draft) -> None:
     for _ in range(2 * len(draft.nodes)):
         _ask(draft.add_pod(), draft.rng, heavy=0.2)
     for pod in draft.pods:
-        if draft.chance(0.15):
-            pod["status"] = {"phase": draft.rng.choice(("Succeeded", "Failed"))}
+        if draft.chance(0.2):
+            pod["status"] = {"phase": draft.rng.choice(("Succeeded", "Failed", "Unknown"))}
+    ending(draft)
     for vm in draft.vms:
         if draft.chance(0.9):
             _ask(vm.launcher, draft.rng, heavy=0.7)
@@ -38,6 +38,10 @@ def _shrink(node: Object, rng: Random) -> None:
         amounts[_HUGE] = f"{rng.randrange(8)}Gi"
     if rng.random() < 0.3:
         amounts["ephemeral-storage"] = f"{rng.randrange(1, 9)}G"
+    if rng.random() < 0.1:
+        del amounts[rng.choice(("pods", "ephemeral-storage", "devices.kubevirt.io/kvm"))]
+    if rng.random() < 0.2:
+        amounts["cpu"] = rng.choice(("0", "9876543u", "12345678901n", "1e1", "0.01k"))
 
 
 def _ask(pod: Object, rng: Random, heavy: float) -> None:
@@ -111,6 +115,38 @@ def _ask_as_whole(pod: Object, rng: Random) -> None:
         pod["spec"]["initContainers"] = [{"name": "init", "image": "x", "resources": small}]
     if rng.random() < 0.2:
         pod["spec"]["runtimeClassName"] = HEAVY
+    if rng.random() < 0.2:
+        pod["spec"]["resources"]["limits"] = pod["spec"]["resources"].pop("requests")
+    if rng.random() < 0.3:
+        _ask_for_pages(pod["spec"]["resources"], rng)
+
+
+def _ask_for_pages(resources: Object, rng: Random) -> None:
+    pages = {_HUGE: rng.choice(("512Mi", "1Gi", "2Gi"))}
+    resources["requests"] = resources.get("requests", {}) | pages
+    resources["limits"] = resources.get("limits", {}) | pages
+
+
+def fractions(draft: Draft) -> None:
+    """Nodes with a few bytes, and pods whose containers ask for less than one: all of a pod is rounded up once."""
+    for node in draft.nodes:
+        if draft.chance(1):
+            node["status"]["allocatable"] |= {"memory": f"{draft.rng.randrange(3, 30)}", "cpu": "40"}
+    for pod in draft.every_pod:
+        if draft.chance(1) and "resources" not in pod["spec"]:
+            _ask_for_little(pod, draft.rng)
+
+
+def _ask_for_little(pod: Object, rng: Random) -> None:
+    pod["spec"].pop("initContainers", None)
+    pod["spec"]["containers"] = [
+        {"name": f"c{n}", "image": "x", "resources": {"requests": {"cpu": _bit(rng), "memory": _bit(rng)}}}
+        for n in range(rng.randrange(1, 4))
+    ]
+
+
+def _bit(rng: Random) -> str:
+    return rng.choice(("400m", "500m", "1500m", "999999u", "1n", "3", "1.5", "15e-1", "0.001k"))
 
 
 def resized(draft: Draft) -> None:
@@ -121,16 +157,30 @@ def resized(draft: Draft) -> None:
     for _ in range(2 * len(draft.nodes)):
         if draft.chance(1):
             draft.add_pod()
-    for pod in draft.pods:
+    for pod in draft.every_pod:
         if draft.chance(0.6) and "resources" not in pod["spec"]:
             container(pod)["resources"] = {"requests": _amounts(draft.rng)}
             held, given = _amounts(draft.rng), _amounts(draft.rng)
-            status = {"name": "main", "image": "x", "imageID": "", "ready": True, "restartCount": 0}
+            status = {"name": container(pod)["name"], "image": "x", "imageID": "", "ready": True, "restartCount": 0}
             resources = {"allocatedResources": held, "resources": {"requests": given}}
             pod["status"] = {"phase": "Running", "containerStatuses": [{**status, **resources}]}
+            _resize(pod, draft.rng)
     for vm in draft.vms:
         if draft.chance(0.8) and "resources" not in vm.launcher["spec"]:
             container(vm.launcher)["resources"] = {"requests": _amounts(draft.rng)}
+
+
+def _resize(pod: Object, rng: Random) -> None:
+    """Perhaps as a whole as well, and perhaps it cannot be: not now, or never."""
+    status, spec = pod["status"], pod["spec"]
+    if rng.random() < 0.4 and len(spec["containers"]) == 1 and "initContainers" not in spec:
+        asked = {"cpu": "2", "memory": "4Gi"}
+        spec["resources"] = {"requests": {key: asked[key] for key in _some(rng, ("cpu", "memory"))}}
+        status["resources"] = {"requests": {key: _amounts(rng)[key] for key in _some(rng, ("cpu", "memory"))}}
+        status["allocatedResources"] = _amounts(rng)
+    if rng.random() < 0.5:
+        reason = rng.choice(("Infeasible", "Deferred"))
+        status["conditions"] = [{"type": "PodResizePending", "status": "True", "reason": reason}]
 
 
 def _amounts(rng: Random) -> dict[str, str]:
@@ -139,34 +189,3 @@ def _amounts(rng: Random) -> dict[str, str]:
 
 def _some(rng: Random, of: Sequence[str]) -> list[str]:
     return rng.sample(of, rng.randrange(1, len(of) + 1))
-
-
-def ports(draft: Draft) -> None:
-    """Host ports of few numbers; addresses and protocols that meet and that do not."""
-    for _ in range(2 * len(draft.nodes)):
-        if draft.chance(1):
-            pod = draft.add_pod()
-            _open(pod, draft.rng)
-            if draft.rng.random() < 0.2:
-                pod["spec"]["hostNetwork"] = True
-                for port in container(pod)["ports"]:
-                    port["containerPort"] = port["hostPort"]
-    for vm in draft.vms:
-        if draft.chance(0.8):
-            _open(vm.launcher, draft.rng)
-
-
-def _open(pod: Object, rng: Random) -> None:
-    drawn = [_port(rng) for _ in range(rng.choices((1, 2), (3, 1))[0])]
-    container(pod)["ports"] = list({(p["hostPort"], p["protocol"]): p for p in drawn}.values())
-    if rng.random() < 0.15:
-        ports = [{**_port(rng), "hostPort": 7004}]
-        side = {"name": "helper", "image": "x", "restartPolicy": "Always", "ports": ports}
-        pod["spec"].setdefault("initContainers", []).append(side)
-
-
-def _port(rng: Random) -> Object:
-    number = rng.randrange(7000, 7004)
-    drawn: Object = {"containerPort": 80, "hostPort": number, "protocol": rng.choices(_PROTOCOLS, (6, 2, 1))[0]}
-    address = rng.choice(_ADDRESSES)
-    return {**drawn, "hostIP": address} if address else drawn
