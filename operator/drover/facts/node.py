@@ -54,6 +54,8 @@ class Node(Wire, frozen=True, kw_only=True, dict=True):
     such field."""
     networked: bool = False
     """Whether its virt-handler listens in the migration network: said by `site.survey`, and not by the API either."""
+    namesakes: tuple[str, ...] = ()
+    """The other nodes that have its hostname label, said in the same place."""
 
     @property
     def name(self) -> str:

@@ -192,21 +192,23 @@ def _one(
         movers.append(placement.Mover(guest, barred_here, kept.get(vmi.uid, ""), shunned, ranks.get(vmi.uid, 0)))
     assignments: dict[str, Assignment] = {}
     classes = {mover.uid: mover.guest.vm_class for mover in movers}
-    free = ground.free.copy()
+    empty = ground.copy()
     answers = placement.place(movers, ground, barred, goal.limits)
     asked = (
         frozenset(uid for uid, each in before.assignments.items() if each.extra) if before is not None else frozenset()
     )
-    asking = Asking(movers, ground, barred, goal.limits, claimed | goal.tried, goal.avoid, asked, snapshot, relations)
+    asking = Asking(
+        movers, ground, empty, barred, goal.limits, claimed | goal.tried, goal.avoid, asked, snapshot, relations
+    )
     more = relieve(answers, asking, may_move=goal.plan.spec.make_room == "Move")
-    for uid, answer in {**answers, **more.placed, **more.extra}.items():
+    for uid, answer in {**more.answers, **more.extra}.items():
         if isinstance(answer, placement.Placed):
             assignments[uid] = _assignment(relations.vmis_by_uid[uid], answer, uid in more.extra)
         else:
             found = _refused(uid, answer, classes[uid])
             refused[uid] = replace(found, suggestion=more.suggestions.get(uid, found.suggestion))
     short = any(each.eligible for uid, each in refused.items() if uid in classes)
-    lacking = shortfall(movers, ground, free, barred) if short else None
+    lacking = shortfall(movers, ground, empty.free, barred) if short else None
     mark = nodes_mark(snapshot)
     return Proposal(_hash(goal, barred, snapshot), assignments, refused, mark, shortfall=lacking)
 

@@ -7,21 +7,25 @@ from drover.facts.index import Index
 from drover.facts.snapshot import Snapshot
 from drover.planning.bystanders import could_leave, leaving
 from drover.planning.placing.making_room import Room, as_others_leave, make_room, nearly
-from drover.planning.placing.placement import Answers, Mover, Placed, Unplaced
+from drover.planning.placing.placement import Answers, Mover, Placed, Unplaced, place
 from drover.planning.site.fleet import Fleet
 from drover.planning.timing.moves import Limits
 
+MOST_SHORT = 48
+"""If more lack room the fleet is full, and no shuffling helps."""
 NAMED = 3
 """How many moves a suggestion spells out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """The movers of a goal on the ground they are placed on; `kept` are VMs (by UID) that may not be asked to make
-    room, `avoid` nodes where the scheduler refused one, `asked` those that were asked to last time."""
+    """The movers of a goal on the ground they are placed on, and that ground `before` they were; `kept` are VMs (by
+    UID) that may not be asked to make room, `avoid` nodes where the scheduler refused one, `asked` those that were
+    asked to last time."""
 
     movers: Sequence[Mover]
     ground: Fleet
+    before: Fleet
     barred: Mapping[str, str]
     limits: Limits | None
     kept: frozenset[str]
@@ -33,10 +37,10 @@ class Asking:
 
 @dataclass(frozen=True, slots=True)
 class Relief:
-    """By VMI UID: what was found for movers that had no target, and for those that make room for them; and, for those
-    that would have one only then, what would have to be moved, in words."""
+    """The answers, by VMI UID, with what was found for those that had no target; the targets of those that make room
+    for them; and, for those that would have one only then, what would have to be moved, in words."""
 
-    placed: Mapping[str, Placed] = field(default_factory=dict)
+    answers: Answers
     extra: Mapping[str, Placed] = field(default_factory=dict)
     suggestions: Mapping[str, str] = field(default_factory=dict)
 
@@ -44,17 +48,20 @@ class Relief:
 def relieve(answers: Answers, asking: Asking, *, may_move: bool) -> Relief:
     """What becomes of the movers that lack room, the others having these answers. Takes the room from the ground;
     without `may_move` nobody else is moved, and it is only said who would have to be."""
+    answers = _behind(answers, asking.movers, asking, asking.ground)
     short = _short(asking.movers, answers)
-    placed = _behind(short, asking) if short else {}
-    short = [mover for mover in short if mover.uid not in placed]
-    if not short:
-        return Relief(placed)
-    ground = asking.ground if may_move else asking.ground.copy()
-    room = _room(short, replace(asking, ground=ground))
+    if not 0 < len(short) <= MOST_SHORT:
+        return Relief(answers)
+    fresh = asking.before.copy()
+    room = _room(short, asking, fresh)
+    found = _around(room, asking, fresh)
+    if len(_short(asking.movers, found)) >= len(short):
+        return Relief(answers)
+    if not may_move:
+        return Relief(answers, suggestions={uid: _suggestion(uid, room, asking) for uid in room.placed})
+    asking.ground.become(fresh)
     extra = {uid: replace(each, why=f"makes room for {_names(uid, room, asking)}") for uid, each in room.extra.items()}
-    if may_move:
-        return Relief({**placed, **room.placed}, extra)
-    return Relief(placed, suggestions={uid: _suggestion(uid, room, asking) for uid in room.placed})
+    return Relief(found, extra)
 
 
 def _short(movers: Sequence[Mover], answers: Answers) -> list[Mover]:
@@ -62,28 +69,36 @@ def _short(movers: Sequence[Mover], answers: Answers) -> list[Mover]:
     return [mover for mover, answer in found if isinstance(answer, Unplaced) and answer.eligible]
 
 
-def _behind(short: Sequence[Mover], asking: Asking) -> dict[str, Placed]:
-    """Those that fit where VMs in flight are leaving."""
-    ground = asking.ground
+def _behind(answers: Answers, movers: Sequence[Mover], asking: Asking, ground: Fleet) -> Answers:
+    """The answers, with targets for those that fit where VMs in flight are leaving."""
+    short = _short(movers, answers)
     gone = [
         (each.uid, ground.position[each.node], each.target, ground.vector(each.amounts))
-        for each in leaving(asking.snapshot, asking.relations)
+        for each in (leaving(asking.snapshot, asking.relations) if short else ())
         if each.node in ground.position and each.node not in asking.barred
     ]
-    return as_others_leave(short, gone, ground, asking.barred, asking.limits) if gone else {}
+    return {**answers, **as_others_leave(short, gone, ground, asking.barred, asking.limits)} if gone else answers
 
 
-def _room(short: Sequence[Mover], asking: Asking) -> Room:
-    """First with those alone that were asked last time, so that plans do not flutter."""
-    nodes = nearly(short, asking.ground, asking.barred)
-    could = could_leave(nodes, asking.kept, asking.avoid, asking.snapshot, asking.relations, asking.ground)
+def _room(short: Sequence[Mover], asking: Asking, ground: Fleet) -> Room:
+    """Room for those that lack it, before anybody else has taken any: they are hard to place. First with those alone
+    that were asked last time, so that plans do not flutter."""
+    nodes = nearly(short, ground, asking.barred)
+    could = could_leave(nodes, asking.kept, asking.avoid, asking.snapshot, asking.relations, ground)
     found = Room()
     for others in ([other for other in could if other.uid in asking.asked], could):
         rest = [mover for mover in short if mover.uid not in found.placed]
         free = [other for other in others if other.uid not in found.extra]
-        more = make_room(rest, free, asking.ground, asking.barred, asking.limits) if rest else Room()
+        more = make_room(rest, free, ground, asking.barred, asking.limits) if rest else Room()
         found = Room({**found.placed, **more.placed}, {**found.extra, **more.extra})
     return found
+
+
+def _around(room: Room, asking: Asking, ground: Fleet) -> Answers:
+    """The answers of all, where those for whom room is made go first."""
+    rest = [mover for mover in asking.movers if mover.uid not in room.placed]
+    answers = place(rest, ground, asking.barred, asking.limits)
+    return {**_behind(answers, rest, asking, ground), **room.placed}
 
 
 def _names(uid: str, room: Room, asking: Asking) -> str:

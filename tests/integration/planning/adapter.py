@@ -21,9 +21,9 @@ from tests.integration.planning.fleets.draft import Object
 FIELDS = {"persistentvolumes": "pvs", "persistentvolumeclaims": "pvcs", "volumeattachments": "attachments"}
 """What a Snapshot calls a resource, where that is not its plural."""
 
-_OWN_RULES = ("Cordoned", "NotReady", "Pressure")
+_OWN_RULES = ("Cordoned", "NotReady", "Pressure", "Hostname")
 """Checks that refuse what the scheduler would allow, and mean to: a toleration does not make a target of a node that is
-being emptied."""
+being emptied, and a migration cannot be pinned to one without a hostname label."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,9 @@ def judge_all(snapshot: Snapshot) -> dict[str, dict[str, Ours]]:
 
 
 def _ours(said: Verdict) -> Ours:
+    """A doubt whether a pin means this node or another of its name is none about the node."""
+    if said.answer is Answer.UNKNOWN and said.check == "Hostname":
+        return Ours(Answer.YES, said.words)
     return Ours(said.answer, said.words, said.plugin, said.check in _OWN_RULES)
 
 

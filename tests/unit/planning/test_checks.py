@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from drover.facts.kubevirt import HOSTNAME
 from drover.planning import explain
 from drover.planning.checks import chain, room
-from drover.planning.checks.check import NodeCheck
+from drover.planning.checks.check import Answer, NodeCheck
 from drover.planning.demand.vmclass import GUEST_MEMORY
 from tests.builders import NodeBuilder, VMIBuilder, a_node, a_plan, a_pod, a_vmi
-from tests.unit.planning.scene import a_scene
+from tests.unit.planning.scene import a_scene, targets
 
 SELECTED = a_vmi("web").set("spec.nodeSelector", {"rack": "a"})
 AFFINE = a_vmi("web")
@@ -115,33 +115,41 @@ del BARE.json["metadata"]["labels"][HOSTNAME]
 
 
 @pytest.mark.parametrize(
-    ("node", "words"),
+    ("node", "answer", "words"),
     [
-        ("n2", f"has the same label {HOSTNAME} as n3, n6, by which migrations are pinned"),
-        ("n3", f"has the same label {HOSTNAME} as n2, n6, by which migrations are pinned"),
-        ("n4", f"lacks the label {HOSTNAME}, by which migrations are pinned"),
-        ("n5", None),
-        ("n6", "is cordoned"),
+        ("n2", Answer.UNKNOWN, f"has the same label {HOSTNAME} as n3, n6: a migration may end there"),
+        ("n3", Answer.UNKNOWN, f"has the same label {HOSTNAME} as n2, n6: a migration may end there"),
+        ("n4", Answer.NO, f"lacks the label {HOSTNAME}, by which migrations are pinned"),
+        ("n5", Answer.YES, ""),
+        ("n6", Answer.NO, "is cordoned"),
     ],
 )
-def test_a_node_that_a_migration_cannot_be_pinned_to_is_no_target(node: str, words: str | None) -> None:
+def test_a_node_that_a_migration_cannot_be_pinned_to(node: str, answer: Answer, words: str) -> None:
     """KubeVirt's addedNodeSelector is all a pin has: it could land on the twin, or nowhere."""
     fifth, sixth = a_node("n5").labelled({HOSTNAME: "five"}), a_node("n6").labelled({HOSTNAME: "host"}).cordoned()
     vmi = a_vmi("web").on("n1")
     scene = a_scene(a_node("n1"), *TWINS, BARE, fifth, sixth, vmi)
-    ground = scene.fleet()
-    guest, at = scene.guest(vmi, ground), ground.position[node]
-    assert scene.admits(vmi, node) == words
-    assert chain.words(guest.vm_class, ground.classes)[at] == words
-    assert bool(chain.column(guest, ground)[at] > chain.FITS) is (words is not None)
+    said, ground = scene.verdict(vmi, node), scene.fleet()
+    code = chain.column(scene.guest(vmi, ground), ground)[ground.position[node]]
+    assert (said.answer, said.words) == (answer, words)
+    assert (code > chain.FITS, code < chain.FITS) == (answer is Answer.NO, answer is Answer.UNKNOWN)
 
 
-def test_the_only_target_being_one_of_twins_is_said_with_what_would_help() -> None:
+def test_one_of_twins_is_taken_last_and_doubted() -> None:
     vmi = a_vmi("web").on("n1")
     scene = a_scene(a_node("n1"), *TWINS, vmi)
+    (planned,) = scene.propose(scene.goal(a_plan("p"), "web"))["p"].assignments.values()
+    assert "same label" in planned.doubt
+    better = a_scene(a_node("n1"), *TWINS, a_node("n5").memory("12Gi"), vmi)
+    assert targets(better.propose(better.goal(a_plan("p"), "web"))["p"]) == {"web": "n5"}
+
+
+def test_only_nodes_without_the_label_being_left_is_said_with_what_would_help() -> None:
+    vmi = a_vmi("web").on("n1")
+    scene = a_scene(a_node("n1"), BARE, vmi)
     (refused,) = scene.propose(scene.goal(a_plan("p"), "web"))["p"].refused.values()
     assert not refused.eligible
-    assert f"has the same label {HOSTNAME} as n3" in refused.message
+    assert f"lacks the label {HOSTNAME}" in refused.message
     assert refused.suggestion == f"give each node a label {HOSTNAME} of its own, as its kubelet does"
 
 
@@ -152,7 +160,7 @@ def test_a_vm_on_a_twin_may_leave_it() -> None:
 
 def test_every_node_check_that_can_say_no_is_met_by_a_table() -> None:
     claims = {"ClaimMissing", "ClaimUnbound", "VolumeMissing", "VolumeUnusable"}
-    elsewhere = {*claims, "VolumeUnreachable", "VolumeZone", "FormerSelector", "MigrationNetwork", "Beyond"}
+    elsewhere = {*claims, "VolumeUnreachable", "VolumeZone", "FormerSelector", "MigrationNetwork", "Hostname", "Beyond"}
     found = {check.name for check in chain.CHECKS if isinstance(check, NodeCheck)}
     assert {name for _, _, name, _ in TABLE if name} == found - elsewhere
 

@@ -54,16 +54,15 @@ CHECKS: tuple[NodeCheck | FleetCheck, ...] = (
     volumes.ZONE,
     others.NEIGHBOURS,
     others.SPREAD,
-    nodes.UNPINNED,
     room.MEMORY,
     selection.FORMER_SELECTOR,
     network.MIGRATION_NETWORK,
     NodeCheck("Beyond", "", _beyond_us, "watch what the scheduler says when it moves"),
+    nodes.UNPINNED,
 )
 NODE_CHECKS = tuple((n, each) for n, each in enumerate(CHECKS, start=1) if isinstance(each, NodeCheck))
 FLEET_CHECKS = tuple((n, each) for n, each in enumerate(CHECKS, start=1) if isinstance(each, FleetCheck))
 _MOVING = (others.NEIGHBOURS, others.SPREAD)
-_UNPINNED = CHECKS.index(nodes.UNPINNED) + 1
 
 
 def asked(vm_class: VMClass) -> object:
@@ -85,16 +84,9 @@ def static(vm_class: VMClass, classes: NodeClasses) -> Codes:
     if vm_class not in known:
         key = asked(vm_class)
         if key not in known:
-            known[key] = _static(vm_class, classes)
+            known[key] = np.array(_by_node_class(_first, vm_class, classes), dtype=np.int8)
         known[vm_class] = known[key]
     return known[vm_class]
-
-
-def _static(vm_class: VMClass, classes: NodeClasses) -> Codes:
-    codes = np.array(_by_node_class(_first, vm_class, classes), dtype=np.int8)
-    # What a node is called among the others is no matter of classes.
-    codes[~nodes.pinnable(classes.topology) & ((codes <= FITS) | (codes > _UNPINNED))] = _UNPINNED
-    return codes
 
 
 def moving(guest: Guest, fleet: Fleet) -> Mask:
@@ -165,10 +157,7 @@ def _first(vm_class: VMClass, node: Node) -> int:
 
 def words(vm_class: VMClass, classes: NodeClasses) -> list[str | None]:
     """Why not each node, as far as the node checks go, in words that follow "the node"; None where they say yes."""
-    said = _by_node_class(_words, vm_class, classes)
-    for n in np.flatnonzero(~nodes.pinnable(classes.topology)).tolist():
-        said[n] = said[n] or nodes.unpinned(classes.topology, n)
-    return said
+    return _by_node_class(_words, vm_class, classes)
 
 
 def in_the_way(guest: Guest, fleet: Fleet) -> list[str | None]:

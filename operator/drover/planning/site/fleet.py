@@ -89,6 +89,11 @@ class Fleet:
         self.attaching.stay(guest.handles, target)
         self.ports.stay(guest.vm_class.ports, target)
 
+    def become(self, other: "Fleet") -> None:
+        """From now on it is filled as the other is, a copy of it."""
+        self.free, self.spreading, self.neighbours = other.free, other.spreading, other.neighbours
+        self.attaching, self.ports = other.attaching, other.ports
+
     def copy(self) -> "Fleet":
         """The same fleet, to be filled independently."""
         return Fleet(

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from drover.facts.kubevirt import HOSTNAME
+from drover.facts.node import Node
 from drover.planning.site.topology import Topology
 
 Ids = NDArray[np.int64]
@@ -51,13 +53,7 @@ class NodeClasses:
     def _conditions(self) -> Ids:
         if self._base is None:
             numbers: dict[object, int] = {}
-            seen = [
-                numbers.setdefault(
-                    (n.usable_by_kubevirt, n.silent, n.networked, n.ready, n.cordoned, n.pressure(), n.spec.taints),
-                    len(numbers),
-                )
-                for n in self.topology.nodes
-            ]
+            seen = [numbers.setdefault(_condition(node), len(numbers)) for node in self.topology.nodes]
             self._base = np.array(seen, dtype=np.int64)
         return self._base
 
@@ -65,3 +61,9 @@ class NodeClasses:
 def _numbered(ids: Ids) -> Ids:
     _, result = np.unique(ids, return_inverse=True)
     return result.astype(np.int64)
+
+
+def _condition(node: Node) -> object:
+    """What the checks look at beside labels."""
+    fit = node.usable_by_kubevirt, node.silent, node.networked, node.ready, node.cordoned, node.pressure()
+    return *fit, node.spec.taints, HOSTNAME in node.labels, node.namesakes

@@ -81,9 +81,13 @@ def _fleet(
 
 
 def _nodes(snapshot: Snapshot, index: Index) -> Iterable[Node]:
-    """By name, each with what its virt-handler says of the migration network."""
+    """By name, each with what its virt-handler says of the migration network, and who has its hostname label."""
     for node in sorted(snapshot.nodes.values(), key=lambda node: node.name):
-        yield msgspec.structs.replace(node, networked=True) if node.name in index.networked else node
+        networked, namesakes = node.name in index.networked, index.namesakes.get(node.name, ())
+        if networked or namesakes:
+            yield msgspec.structs.replace(node, networked=networked, namesakes=tuple(sorted(namesakes)))
+        else:
+            yield node
 
 
 def _concerning(guest: Guest) -> Callable[[Pod], bool]:
