@@ -193,7 +193,12 @@ def _one(
     assignments: dict[str, Assignment] = {}
     classes = {mover.uid: mover.guest.vm_class for mover in movers}
     empty = ground.copy()
-    answers = placement.place(movers, ground, barred, goal.limits)
+
+    def proven(asking: Sequence[placement.Mover]) -> int:
+        found = shortfall(asking, ground, ground.free, barred)
+        return found.vms if found is not None else 0
+
+    answers = placement.place(movers, ground, barred, goal.limits, proven)
     asked = (
         frozenset(uid for uid, each in before.assignments.items() if each.extra) if before is not None else frozenset()
     )

@@ -51,10 +51,11 @@ class Skew:
         return counts[domain] + _matches(rule, _labels(self.target), _labels(self.target)) - least
 
     def _fuller(self, rule: Object, node: Object, source: Object) -> bool:
-        """A source without the label is in no domain, and so less full than any."""
+        """A source that is not looked at is in no domain, and so less full than any: the VM is one more."""
         counts, key = self._counts(rule), rule["topologyKey"]
-        here = _labels(source).get(key)
-        return here is None or counts[_labels(node)[key]] > counts[here]
+        if source["metadata"]["name"] not in {each["metadata"]["name"] for each in self._looked_at(rule)}:
+            return True
+        return counts[_labels(node)[key]] > counts[_labels(source)[key]]
 
     def _counts(self, rule: Object) -> Counter[str]:
         """Pods by domain; a domain without any is there with 0 if one of its nodes is looked at."""

@@ -16,9 +16,10 @@ def anchors(guests: Sequence[Guest], fleet: Fleet) -> list[int]:
 
 def ordered(guests: Sequence[Guest], fleet: Fleet) -> frozenset[int]:
     """Who follows others or is followed, and who is spread or counted by that."""
-    rules = {rule for guest in guests for rule in guest.vm_class.spread}
-    occupants = [guest.occupant for guest in guests]
-    counted = (n for n, who in enumerate(occupants) if any(r.counts(who.namespace, who.labels) for r in rules))
+    population = fleet.spreading.population
+    rules = {rule for guest in guests for rule in guest.vm_class.spread if rule.selector}
+    meant = {n for rule in rules for n in population.matching(frozenset({rule.namespace}), rule.selector)}
+    counted = (n for n, guest in enumerate(guests) if population.number.get(guest.uid) in meant)
     minding = (n for n, guest in enumerate(guests) if guest.vm_class.spread or guest.occupant.bonds.near)
     return frozenset((*counted, *minding, *anchors(guests, fleet)))
 

@@ -4,7 +4,7 @@ A VM keeps its target so that plans do not flutter. Where nobody can judge a nod
 goes only if there is nothing else.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -60,13 +60,23 @@ Answers = dict[str, Placed | Unplaced]
 """By VMI UID."""
 
 
-def place(movers: Sequence[Mover], fleet: Fleet, barred: Mapping[str, str], limits: Limits | None = None) -> Answers:
+Proven = Callable[[Sequence[Mover]], int]
+"""How many of the VMs cannot have a target in the room that is free, whatever is tried."""
+
+
+def place(
+    movers: Sequence[Mover],
+    fleet: Fleet,
+    barred: Mapping[str, str],
+    limits: Limits | None = None,
+    proven: Proven = lambda _: 0,
+) -> Answers:
     """A target or a refusal for each mover; takes the room from `fleet`.
 
     `barred` holds for all of them (nodes the goal excludes or empties), with the reason in words. With `limits`, no
-    target is given so much that it makes the whole longer than it has to be.
+    target is given so much that it makes the whole longer than it has to be. No more is tried than `proven` lets hope.
     """
-    site = Site(fleet, ~fleet.among(barred), limits)
+    site = Site(fleet, ~fleet.among(barred), limits, proven)
     movers = sorted(movers, key=lambda mover: mover.uid)
     answers = site.best(movers)
     answers = waiting(answers, movers, fleet)
@@ -93,6 +103,7 @@ class Site:
     fleet: Fleet
     open: Mask
     limits: Limits | None
+    proven: Proven = lambda _: 0
     _rows: dict[tuple[VMClass, bool], Mask] = field(default_factory=dict)
 
     def codes(self, mover: Mover) -> chain.Codes:
@@ -191,7 +202,7 @@ class Site:
         asking = [movers[n] for n in able]
         relations = FleetRelations([mover.guest for mover in asking], self.fleet)
         problem = self.problem(asking, [rows[n] for n in able])
-        found = portfolio.place(problem, relations.fresh)
+        found = portfolio.place(problem, relations.fresh, lambda: self.proven(asking))
         counts = problem.allowed.sum(axis=1)[problem.row].tolist()
         return self._settled(found.targets, asking, relations.fresh(), counts)
 

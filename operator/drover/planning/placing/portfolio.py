@@ -14,8 +14,9 @@ from drover.planning.placing.room import waits
 
 Price = tuple[int, int, float, float]
 """VMs without a target, extra moves, how much longer the busiest target makes the whole, how uneven nodes are."""
-PERFECT = (0, 0, 1.0)
-"""What no other placement can be better than, but in how even the nodes are: and the first that is tried is even."""
+PERFECT = (0, 1.0)
+"""What no other placement that leaves as few can be better than, but in how even the nodes are: and the first that is
+tried is even."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +33,15 @@ class Placement:
     spread: float
 
 
-def place(problem: Problem, relations: Callable[[], Relations]) -> Placement:
+def place(problem: Problem, relations: Callable[[], Relations], proven: Callable[[], int] = lambda: 0) -> Placement:
     """Targets for the movers: as many as possible, with as few extra moves as possible; then so that no target is the
-    bottleneck, then evenly full. `relations` gives a fresh view of who is where for each attempt."""
+    bottleneck, then evenly full. `relations` gives a fresh view of who is where for each attempt; `proven` says how
+    many cannot have one: it is asked when somebody has none, and if these are as many, no other attempt is made."""
     ready = sized(problem)
     least = bound(problem, np.zeros(len(problem.free)))
     budget = max(least * problem.lanes.per_target, 1e-9)
     best: tuple[Price, Ground, list[int]] | None = None
+    left: int | None = None
     for style in STYLES:
         ground = Ground(ready, relations())
         worth = best[0][:2] if best is not None else None
@@ -48,10 +51,11 @@ def place(problem: Problem, relations: Callable[[], Relations]) -> Placement:
             unplaced += _forsaken(ground)
         price = _price(ground, unplaced, least)
         best = (price, ground, unplaced) if best is None or price < best[0] else best
-        if best[0][:3] == PERFECT:
+        left = (proven() if best[2] else 0) if left is None else left
+        if best[0][:3] == (left, *PERFECT):
             break
     assert best is not None
-    found = _backtracked(ready, relations, len(best[2])) if best[2] else None
+    found = _backtracked(ready, relations, len(best[2])) if len(best[2]) > (left or 0) else None
     return _placement(*(found or best[1:]))
 
 

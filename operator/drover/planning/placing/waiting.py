@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from drover.planning.demand.guest import Guest
+from drover.planning.demand.terms import Term
 from drover.planning.site.fleet import Fleet
 from drover.planning.site.population import Occupant
 from drover.planning.site.spread import Counted
@@ -27,7 +28,7 @@ def waits(going: Sequence[tuple[Guest, int]], fleet: Fleet) -> Awaited:
     course = _Course(fleet, {guest.uid: n for n, (guest, _) in enumerate(going)})
     for guest, target in going:
         for key in sorted({term.key for term in guest.occupant.bonds.near}):
-            course.follow(guest, target, fleet.classes.topology.domains(key).of)
+            course.follow(guest, target, key)
         for counted in fleet.spreading.constraints(guest.vm_class):
             course.spread(guest, target, counted)
     return course.awaited
@@ -45,26 +46,36 @@ class _Shift:
     comes: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Company:
+    """Those that are required near: turn, UID, the domain where each is and the one where it will be; the former by
+    UID; and the domains where one of them is and stays."""
+
+    meant: Sequence[tuple[int, str, int, int]]
+    here: Mapping[str, int]
+    settled: frozenset[int]
+
+
 @dataclass(slots=True)
 class _Course:
     fleet: Fleet
     turns: Mapping[str, int]
     awaited: Awaited = field(default_factory=lambda: defaultdict(set))
     shifts: dict[Counted, list[_Shift]] = field(default_factory=dict)
+    companies: dict[tuple[tuple[Term, ...], str], _Company] = field(default_factory=dict)
 
     def turn(self, uid: str) -> int:
         return self.turns.get(uid, BEFORE_ALL)
 
-    def follow(self, guest: Guest, target: int, of: Counts) -> None:
+    def follow(self, guest: Guest, target: int, key: str) -> None:
         """One of those it requires near must be in the target's domain when it goes, or none anywhere if it is the
         first of its kind."""
+        of = self.fleet.classes.topology.domains(key).of
         domain, mine = int(of[target]), self.turn(guest.uid)
-        meant = [
-            (self.turn(uid), uid, *self._places(uid, of))
-            for uid in self.fleet.neighbours.meant(guest.occupant.bonds.near)
-        ]
-        if any(here == domain and (uid == guest.uid or heading == domain) for _, uid, here, heading in meant):
+        company = self._company(guest, key)
+        if domain in company.settled or company.here.get(guest.uid) == domain:
             return
+        meant = company.meant
         arriving = min((each for each in meant if each[0] < mine and each[3] == domain), default=None)
         leaving = max((each for each in meant if each[0] > mine and each[2] == domain), default=None)
         home = self._heading(arriving[1]) if arriving is not None else None
@@ -76,6 +87,17 @@ class _Course:
             for turn, uid, _, heading in meant:
                 if turn > mine and heading >= 0:
                     self.awaited[uid].add((guest.uid, target))
+
+    def _company(self, guest: Guest, key: str) -> _Company:
+        """Many require the same to be near: their places are looked up once."""
+        terms = guest.occupant.bonds.near
+        if (terms, key) not in self.companies:
+            of = self.fleet.classes.topology.domains(key).of
+            meant = [(self.turn(uid), uid, *self._places(uid, of)) for uid in self.fleet.neighbours.meant(terms)]
+            here = {uid: domain for _, uid, domain, _ in meant}
+            settled = frozenset(domain for _, _, domain, heading in meant if domain == heading)
+            self.companies[terms, key] = _Company(meant, here, settled)
+        return self.companies[terms, key]
 
     def _places(self, uid: str, of: Counts) -> tuple[int, int]:
         """The domains where it is and where it will be; -1 if that is none."""
