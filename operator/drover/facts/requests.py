@@ -1,6 +1,7 @@
 """What the scheduler reserves for a pod (kubernetes component-helpers resource/helpers.go, PodRequests)."""
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 from drover.facts.podspec import Container, PodSpec, ResourceRequirements
 from drover.facts.quantity import Resources, largest, millis, total
@@ -32,9 +33,17 @@ def asked(spec: PodSpec) -> Resources:
     """What a new pod of this spec would be given, in the units of `facts.quantity`.
 
     Containers and restartable init containers together, or the largest moment of the init phase; the pod's own requests
-    instead, where it has any; plus overhead, and the pod itself.
+    instead, where it has any; plus overhead, and the pod itself. Not to be changed: pods that ask the same share it.
     """
-    return _whole(spec, _sum(spec, _requests, _requests, _exactly(_own(spec))))
+    if spec.init_containers or spec.overhead or spec.resources is not None:
+        return _whole(spec, _sum(spec, _requests, _requests, _exactly(_own(spec))))
+    return _plain(tuple([tuple(container.resources.requests.items()) for container in spec.containers]))
+
+
+@lru_cache(maxsize=4096)
+def _plain(containers: tuple[tuple[tuple[str, str], ...], ...]) -> Resources:
+    """Of containers alone, by their requests: most pods of a fleet are alike."""
+    return _whole(PodSpec(), total(_exactly(dict(requests)) for requests in containers))
 
 
 def limited(spec: PodSpec) -> Resources:

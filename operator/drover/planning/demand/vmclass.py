@@ -6,6 +6,7 @@ target is applied in `planning.demand.rendering` and `planning.demand.selection`
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 import msgspec
 
@@ -159,13 +160,23 @@ def target_demand(vmi: VMI, pod: Pod, kubevirt: KubeVirt | None) -> Resources:
 
 
 def _pages(requests: Mapping[str, int]) -> int:
-    return sum([amount for name, amount in requests.items() if name.startswith("hugepages-")])
+    return sum([requests[name] for name in _page_names(tuple(requests))])
+
+
+@lru_cache(maxsize=1024)
+def _page_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of the resources that are huge pages: few pods ask for any, and each is asked."""
+    return tuple(name for name in names if name.startswith("hugepages-"))
 
 
 def _with_guest(vmi: VMI | None, pod: Pod, requests: Mapping[str, int]) -> Resources:
-    """A guest on huge pages is no ordinary memory: the kubelet takes those pages off what it offers as memory."""
+    return {**requests, GUEST_MEMORY: guest_memory(vmi, pod, requests)}
+
+
+def guest_memory(vmi: VMI | None, pod: Pod, requests: Mapping[str, int]) -> int:
+    """Bytes of GUEST_MEMORY of a pod with these requests. A guest on huge pages is no ordinary memory: the kubelet
+    takes those pages off what it offers as memory."""
     asked_memory = requests.get("memory", 0)
     if vmi is None:
-        return {**requests, GUEST_MEMORY: asked_memory}
-    guest = max(0, vmi.guest_memory() - _pages(requests)) + rendering.overhead(vmi, pod)
-    return {**requests, GUEST_MEMORY: max(guest, asked_memory)}
+        return asked_memory
+    return max(max(0, vmi.guest_memory() - _pages(requests)) + rendering.overhead(vmi, pod), asked_memory)

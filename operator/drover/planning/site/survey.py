@@ -14,7 +14,7 @@ from drover.facts.wire import key_of
 from drover.planning.demand import selection
 from drover.planning.demand.guest import Guest
 from drover.planning.demand.terms import bonds
-from drover.planning.demand.vmclass import GUEST_MEMORY, VMClass, classify, demand, target_demand
+from drover.planning.demand.vmclass import GUEST_MEMORY, VMClass, classify, demand, guest_memory, target_demand
 from drover.planning.demand.volumes import Handle, claims, handles, volumes
 from drover.planning.site.attaching import Attached, Attaching
 from drover.planning.site.fleet import Amounts, Fleet, table
@@ -115,7 +115,9 @@ def _used(snapshot: Snapshot, index: Index, wanted: Positions, names: tuple[str,
     for pod in snapshot.pods.values():
         n = wanted.get(pod.spec.node_name)
         if n is not None and not pod.terminal:
-            _add(sums[n], demand(index.vmis_by_uid.get(pod.vmi_uid), pod))
+            requests = pod.requests()
+            _add(sums[n], requests)
+            sums[n][GUEST_MEMORY] += guest_memory(index.vmis_by_uid.get(pod.vmi_uid), pod, requests)
     for node, pod in promised(snapshot, index):
         if node in wanted:
             _add(sums[wanted[node]], demand(index.vmis_by_uid.get(pod.vmi_uid), pod))
@@ -125,7 +127,7 @@ def _used(snapshot: Snapshot, index: Index, wanted: Positions, names: tuple[str,
     return table(sums, names)
 
 
-def _add(sums: Resources, amounts: Resources) -> None:
+def _add(sums: Resources, amounts: Mapping[str, int]) -> None:
     """What no node offers is nobody's loss."""
     for name, amount in amounts.items():
         if name in sums:
@@ -169,6 +171,9 @@ def occupants(
 
 def _stands_for(pod: Pod, vmi: VMI, index: Index) -> bool:
     """Whether the VM is counted by this pod of it: the one its guest runs in; another only while there is none."""
+    pods = index.pods_of(vmi)
+    if len(pods) == 1 and pods[0] is pod:
+        return True
     running = index.source_pod(vmi)
     if running is not None:
         return running is pod
@@ -201,7 +206,7 @@ def _occupant(uid: str, pod: Pod, home: int | None, snapshot: Snapshot, position
 
 
 def _heading(vmi: VMI, snapshot: Snapshot, index: Index) -> str:
-    flying = index.in_flight.get(key_of(vmi))
+    flying = index.in_flight.get(key_of(vmi)) if index.in_flight else None
     if not flying:
         return ""
     return next((node for node in (towards(vmim, snapshot, index) for vmim in flying) if node), "")
