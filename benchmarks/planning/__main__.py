@@ -5,9 +5,11 @@
 A row is a fleet size and how full it is once so many nodes have been emptied; a figure is the median over the seeds
 and, behind the stroke, the worst. `propose` is one plan from scratch, from a Snapshot: p50, p95 and the slowest over
 seeds and repetitions. `memory` is the process's peak above a bare interpreter, in brackets what the fleet takes of it.
-`broken` counts rules that the answer breaks, by a judge that shares no code with the planner. `makespan / bound` is
-the schedule's length over the lower bound for any targets, geometric mean and worst over 24 limits (5, 20, 50, 100
-migrations at once; 1, 2, 4 out of a node; 2, 4 into one) and seeds.
+`extra` counts moves of VMs that would not have to leave, which only the fleets with displaced VMs are allowed, of how
+many the certificate proves that they have no place otherwise. `broken` counts rules that the answer breaks, by a judge
+that shares no code with the planner. `makespan / bound` is the schedule's length over the lower bound for any targets,
+geometric mean and worst over 24 limits (5, 20, 50, 100 migrations at once; 1, 2, 4 out of a node; 2, 4 into one) and
+seeds.
 
 The second table is placement alone, as `drover.planning.placing.portfolio` has it, where everybody may move if that
 makes room; `extra` counts moves of VMs that would not have to leave, `longer` is the lower bound of the makespan with
@@ -41,7 +43,16 @@ FULL = (
     Size(50_000, 5_000, 500, 0.92),
 )
 TIMES = 3
-HEADER = ("VMs / nodes", "VMs to move", "propose p50 / p95 / max", "memory", "unplaced", "broken", "makespan / bound")
+HEADER = (
+    "VMs / nodes",
+    "VMs to move",
+    "propose p50 / p95 / max",
+    "memory",
+    "unplaced",
+    "extra of proven",
+    "broken",
+    "makespan / bound",
+)
 PLACED = ("VMs / nodes", "place p50 / p95 / max", "unplaced", "extra", "longer", "broken")
 RESHUFFLED = ("full reshuffle at", "moves", "hops", "stuck", "sequence")
 BARE = "print(next(int(l.split()[1]) // 1024 for l in open('/proc/self/status') if l.startswith('VmRSS:')))"
@@ -83,6 +94,7 @@ def row(size: Size, measured: Sequence[Measured]) -> list[str]:
         _times([each.seconds for each in measured]),
         f"{max(each.peak for each in measured)} MiB ({max(each.snapshot for each in measured)})",
         _worst([each.unplaced for each in measured]),
+        f"{_worst([each.extra for each in measured])} of {_worst([each.short for each in measured])}",
         _rules([each.broken for each in measured]),
         _ratio([ratio for each in measured for ratio in each.ratios]),
     ]

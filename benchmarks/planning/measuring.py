@@ -15,7 +15,7 @@ from benchmarks.planning.arrays import Grouped, a_problem
 from benchmarks.planning.drawing import a_world
 from benchmarks.planning.judging import broken
 from benchmarks.planning.objects import a_goal, a_snapshot
-from benchmarks.planning.world import Size
+from benchmarks.planning.world import Size, World
 from drover.facts.index import index
 from drover.facts.snapshot import Snapshot
 from drover.planning.placing.portfolio import bound, place
@@ -39,6 +39,10 @@ class Measured:
     snapshot: int
     peak: int
     unplaced: int
+    extra: int
+    """Moves of VMs that would not have to leave."""
+    short: int
+    """How many VMs are proven to have no place unless others move."""
     broken: Counter[str]
     ratios: tuple[float, ...]
     """The makespan over its lower bound, for each of the limits in GRID."""
@@ -52,7 +56,7 @@ def measure(size: Size, seed: int, times: int, bare: int) -> Measured:
     in a process of its own, or the peak is somebody else's."""
     world = a_world(size, seed)
     snapshot = a_snapshot(world)
-    goal = a_goal(world, snapshot)
+    goal = a_goal(world, snapshot, may_move=size.displaced > 0)
     gc.collect()
     gc.freeze()  # As the operator does with what it has listed.
     held = resident("VmRSS")
@@ -65,9 +69,26 @@ def measure(size: Size, seed: int, times: int, bare: int) -> Measured:
         peak = max(peak, resident("VmHWM"))
     assert proposal is not None
     wrong = broken(world, {uid: each.target for uid, each in proposal.assignments.items()})
-    unplaced = len(proposal.refused)
+    unplaced, extra = len(proposal.refused), sum(each.extra for each in proposal.assignments.values())
     ratios = tuple(_ratios(list(proposal.assignments.values()), snapshot))
-    return Measured(len(goal.vmis), tuple(seconds), held - bare, peak - bare, unplaced, wrong, ratios)
+    return Measured(
+        len(goal.vmis),
+        tuple(seconds),
+        held - bare,
+        peak - bare,
+        unplaced,
+        extra,
+        _short(world, snapshot),
+        wrong,
+        ratios,
+    )
+
+
+def _short(world: World, snapshot: Snapshot) -> int:
+    """What the certificate says of the plan that moves nobody else."""
+    goal = a_goal(world, snapshot)
+    found = propose([goal], snapshot, {}, {})[goal.plan.uid].shortfall
+    return found.vms if found is not None else 0
 
 
 def _ratios(planned: Sequence[Assignment], snapshot: Snapshot) -> Iterator[float]:

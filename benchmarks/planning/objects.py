@@ -48,10 +48,11 @@ def a_snapshot(world: World) -> Snapshot:
     )
 
 
-def a_goal(world: World, snapshot: Snapshot) -> Goal:
-    """To empty the hosts of the wave."""
+def a_goal(world: World, snapshot: Snapshot, *, may_move: bool = False) -> Goal:
+    """To empty the hosts of the wave; `may_move`: others may be moved first."""
     nodes = {"selector": {"matchLabels": {WAVE: "1"}}}
-    spec = {"evacuate": {"nodes": nodes, "maxNodes": max(1, world.size.emptied)}}
+    evacuate = {"nodes": nodes, "maxNodes": max(1, world.size.emptied)}
+    spec = {"evacuate": evacuate, "makeRoom": "Move" if may_move else "Suggest"}
     plan = MigrationPlan.model_validate({"metadata": {"name": "wave", "uid": "wave"}, "spec": spec})
     sources = frozenset(host.name for host in world.hosts if host.emptied)
     vmis = tuple(vmi for vmi in snapshot.vmis.values() if vmi.node in sources)
