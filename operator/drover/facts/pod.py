@@ -7,7 +7,7 @@ import msgspec
 
 from drover.facts.podspec import PodSpec, ResourceRequirements, Volume
 from drover.facts.quantity import Resources
-from drover.facts.requests import ContainerStatus, Given, reserved
+from drover.facts.requests import ContainerStatus, Given, asked, reserved
 from drover.facts.wire import Condition, Metadata, Wire, find
 
 LAUNCHER = "virt-launcher"
@@ -107,7 +107,7 @@ class Pod(Wire, frozen=True, kw_only=True, dict=True):
     def is_handler(self) -> bool:
         return self.metadata.labels.get("kubevirt.io") == HANDLER
 
-    @cached_property
+    @property
     def vmi_uid(self) -> str:
         """The UID of the VMI that controls it, or the empty string."""
         owner = self.metadata.controller()
@@ -174,8 +174,11 @@ class Pod(Wire, frozen=True, kw_only=True, dict=True):
     def _reserved(self) -> Resources:
         """Computed once: a pod is asked at every planning, and changes at most of them not."""
         status = self.status
+        containers = (*status.container_statuses, *status.init_container_statuses)
+        if status.resources is None and not any([each.resources for each in containers]):
+            return asked(self.spec)
         given = Given(
-            containers=(*status.container_statuses, *status.init_container_statuses),
+            containers=containers,
             pod=status.resources,
             allocated=status.allocated_resources,
             infeasible=_resize_is_infeasible(status.conditions),

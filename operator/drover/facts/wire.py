@@ -31,7 +31,10 @@ class Metadata(Wire, frozen=True, kw_only=True):
 
     def controller(self) -> OwnerReference | None:
         """The owner that controls the object, if one does."""
-        return next((owner for owner in self.owner_references if owner.controller), None)
+        for owner in self.owner_references:
+            if owner.controller:
+                return owner
+        return None
 
 
 class Condition(Wire, frozen=True, kw_only=True):

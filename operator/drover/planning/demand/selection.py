@@ -5,6 +5,7 @@ itself a migration's target carries that migration's addedNodeSelector, which is
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from drover.facts.kubevirt import HOSTNAME, VMI
 from drover.facts.node import CPU_VENDOR, MIGRATION_MODEL, Node
@@ -44,6 +45,7 @@ def _others(vmi: VMI, pod: Pod, added: Mapping[str, str] | None) -> tuple[Select
     return (theirs, {}) if pod.spec.runtime_class_name else ({}, theirs)
 
 
+@lru_cache(maxsize=4096)
 def _is_kubevirts(key: str) -> bool:
     domain = key.split("/", 1)[0]
     return key == _ARCH or domain == "kubevirt.io" or domain.endswith(".kubevirt.io")
