@@ -175,7 +175,7 @@ class Pod(Wire, frozen=True, kw_only=True, dict=True):
         """Computed once: a pod is asked at every planning, and changes at most of them not."""
         status = self.status
         containers = (*status.container_statuses, *status.init_container_statuses)
-        if status.resources is None and not any([each.resources for each in containers]):
+        if status.resources is None and all(each.resources is None for each in containers):
             return asked(self.spec)
         given = Given(
             containers=containers,

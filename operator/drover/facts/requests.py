@@ -58,8 +58,6 @@ def limited(spec: PodSpec) -> Resources:
 def reserved(spec: PodSpec, given: Given) -> Resources:
     """What a pod that runs holds: the most of what it asks for and what it was given."""
     known = {status.name: status for status in given.containers if status.resources is not None}
-    if not known and given.pod is None:
-        return asked(spec)
 
     def of(container: Container) -> Resources:
         wanted, status = _requests(container), known.get(container.name)
