@@ -13,6 +13,9 @@ from drover.running import ledger, slots
 from drover.running.nodes import Standing, is_undone, owned_plan_name, stand
 from drover.running.views import Case, View, views
 
+RESUMED = frozenset({Outcome.REJECTED, Outcome.CANCELLED, Outcome.CANCELLED_BY_OTHERS})
+"""Ends that say nothing against another attempt."""
+
 
 def goals(snapshot: Snapshot, now: datetime) -> tuple[tuple[Goal, ...], Standing]:
     """What every plan wants placed now, and who holds which node: the input of `propose`."""
@@ -37,8 +40,8 @@ def _goal(view: View, kubevirt: KubeVirt | None, now: datetime) -> Goal:
 
 def _may_try_again(case: Case) -> bool:
     """Whether a VM that the goal does not mean could be moved for others: the scheduler refused it a target, or
-    somebody cancelled it. One that arrived, or failed, is left alone."""
-    return case.record is not None and case.record.outcome in (Outcome.REJECTED, Outcome.CANCELLED_BY_OTHERS)
+    it was cancelled. One that arrived, or failed, is left alone."""
+    return case.record is not None and case.record.outcome in RESUMED
 
 
 def _limits(view: View, kubevirt: KubeVirt | None) -> Limits | None:
