@@ -366,4 +366,5 @@ STUCK: tuple[Callable[[Candidate], Waiting | None], ...] = (
 
 def goes_with_room(candidate: Candidate) -> bool:
     """Whether others should make room for the VM now: it would use it."""
-    return all(gate(candidate) is None for gate in STUCK)
+    found = (gate(candidate) for gate in STUCK)
+    return all(each is None or each.reason == WaitReason.AWAITING_MOVE for each in found)

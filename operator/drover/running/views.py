@@ -20,6 +20,8 @@ from drover.running.names import migration_name, report_series
 from drover.running.nodes import ended, plans_in_order, reference, run_id
 
 MOVED = frozenset({Outcome.SUCCEEDED, Outcome.DONE, Outcome.VERIFICATION_FAILED})
+RESUMED = frozenset({Outcome.REJECTED, Outcome.CANCELLED, Outcome.CANCELLED_BY_OTHERS})
+"""Ends that say nothing against another attempt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,12 @@ class Case:
         alive = self.vmi is not None and not self.vmi.final
         wanted = self.to_move or self.lingers or not self._stayed
         return (alive and wanted) or self.in_flight or (self.record is not None and self.record.outcome in MOVED)
+
+    @property
+    def resumes(self) -> bool:
+        """Whether a VM that was asked to make room may be asked once more: the scheduler refused it a target, or it was
+        cancelled. One that arrived, or failed, is left alone."""
+        return self.record is not None and self.record.outcome in RESUMED and not self.in_flight
 
     @property
     def _stayed(self) -> bool:
@@ -164,9 +172,11 @@ def with_extra(view: View, proposal: Proposal | None, index: Index, ready: Calla
     held = [case for case in view.cases if case.to_move and case.uid in planned and planned[case.uid].after]
     for each in _awaited(proposal, [case.uid for case in held if ready(case)]):
         vmi = index.vmis_by_uid.get(each.vm)
-        if vmi is not None and not vmi.final and vmi.node == each.source:
-            case = cases.get(each.vm) or _case(each.vm, view.ledger, None, index)
-            cases[each.vm] = replace(case, to_move=not case.in_flight, extra=True)
+        case = cases.get(each.vm)
+        if vmi is None or vmi.final or vmi.node != each.source or (case is not None and not case.resumes):
+            continue
+        case = case or _case(each.vm, view.ledger, None, index)
+        cases[each.vm] = replace(case, to_move=True, extra=True)
     return replace(view, cases=tuple(sorted(cases.values(), key=lambda case: (case.key, case.uid))))
 
 

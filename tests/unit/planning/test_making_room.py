@@ -142,8 +142,8 @@ def test_who_others_have_to_be_near_stays() -> None:
     movers=st.lists(st.integers(1, 9), min_size=1, max_size=3),
 )
 def test_every_step_has_room(rooms: list[int], residents: list[tuple[int, int]], movers: list[int]) -> None:
-    """In the order of who waits for whom, both hosts holding what moves, no node is ever overfilled; and nobody is
-    left out who had a target without it."""
+    """In the order of who waits for whom, both hosts holding what moves, no node is ever overfilled; and no
+    fewer have a target than without it, though perhaps others."""
     rooms = [room * 2 for room in rooms]
     used = [0] * len(rooms)
     kept = []
@@ -157,7 +157,7 @@ def test_every_step_has_room(rooms: list[int], residents: list[tuple[int, int]],
     scene = a_scene(*nodes, *vms, *mine)
     names = [vmi.name for vmi in mine]
     without, found = plan(scene, SUGGESTS, *names), plan(scene, MOVES, *names)
-    assert without.assignments.keys() <= found.assignments.keys()
+    assert len(without.assignments) <= sum(not each.extra for each in found.assignments.values())
     _execute(scene, found)
 
 

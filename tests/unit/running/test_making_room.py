@@ -99,6 +99,8 @@ def test_it_is_asked_once_more_before_the_write() -> None:
     assert still_allowed(start, cluster.snapshot()) is None
     forbidden = still_allowed(start, tight(a_kubevirt(), a_crd(), plan=the_plan("Suggest")).snapshot())
     assert forbidden == "the plan may not move other VMs"
+    in_vain = still_allowed(start, tight(a_kubevirt(), a_crd(), web="n4").snapshot())
+    assert in_vain == "nobody waits for its room any more"
 
 
 def failed(outcome: Outcome = Outcome.FAILED) -> MigrationReport:
@@ -156,3 +158,10 @@ def test_a_quota_that_lets_nobody_make_room_is_not_waited_for() -> None:
     found, result = starts(tight(quota, a_vmi("small").on("n2").requests(cpu="3", memory="4Gi")))
     assert found == {}
     assert result.waits("web") == WaitReason.NO_ROOM
+
+
+@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.DONE])
+def test_an_old_proposal_asks_nobody_a_second_time(outcome: Outcome) -> None:
+    """One that failed, and one that somebody has brought back."""
+    again = tight().knows(failed(outcome))
+    assert a_round(again, proposals=proposed(tight())).starts == {}
