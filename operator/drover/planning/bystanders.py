@@ -8,6 +8,8 @@ from drover.facts.kubevirt import VMI
 from drover.facts.snapshot import Snapshot
 from drover.facts.wire import key_of
 from drover.planning.barred import bars
+from drover.planning.demand import quota
+from drover.planning.demand.attachment import migration_pods
 from drover.planning.demand.vmclass import demand
 from drover.planning.placing.placement import Mover
 from drover.planning.site import survey
@@ -50,8 +52,8 @@ def could_leave(
     fleet: Fleet,
 ) -> list[Mover]:
     """The VMs on these nodes that may be asked to go elsewhere, each with nodes it may not go to: none that is `kept`
-    (by UID), none that others have to be near, none that KubeVirt would not migrate now or that a silent virt-handler
-    would have to send. `avoid`: nodes by UID where the scheduler has refused it."""
+    (by UID), none that others have to be near, none that KubeVirt would not migrate now, that a silent virt-handler
+    would have to send or that its namespace's quota holds. `avoid`: nodes by UID where the scheduler has refused it."""
     near = {terms for terms in (each.bonds.near for each in fleet.neighbours.population.occupants) if terms}
     followed = {uid for terms in near for uid in fleet.neighbours.meant(terms)}
     found = []
@@ -60,6 +62,8 @@ def could_leave(
             continue
         for vmi in relations.guests.get(node, ()):
             if vmi.uid in kept or vmi.uid in followed or not _moves(vmi, relations):
+                continue
+            if _beyond_quota(vmi, snapshot, relations):
                 continue
             guest = survey.guest(vmi, snapshot, relations, fleet.position)
             if guest is not None:
@@ -80,3 +84,13 @@ def _moves(vmi: VMI, relations: Index) -> bool:
         and not vmi.spec.utility_volumes
         and len(relations.pods_of(vmi)) == 1
     )
+
+
+def _beyond_quota(vmi: VMI, snapshot: Snapshot, relations: Index) -> bool:
+    """Whether a quota forbids a second pod of it, and not only until others of its namespace have arrived."""
+    namespace, pod = vmi.metadata.namespace, relations.source_pod(vmi)
+    if pod is None or namespace not in relations.quotas:
+        return False
+    if quota.exceeded(migration_pods(vmi, pod, snapshot.kubevirt), namespace, relations) is None:
+        return False
+    return not any(space == namespace for space, _ in relations.in_flight)

@@ -68,6 +68,8 @@ def _plan_refuses(action: StartMigration, seen: View) -> str | None:
     case = next((case for case in seen.cases if case.uid == action.vmi.uid), None)
     if action.extra and plan.spec.make_room != "Move":
         return "the plan may not move other VMs"
+    if action.extra and not any(each.to_move for each in seen.cases):
+        return "nobody waits for its room any more"
     if not action.extra and (case is None or not case.to_move):
         return "the VM has nothing to leave"
     return None if case is None or case.attempts < action.attempt else "this attempt was made already"

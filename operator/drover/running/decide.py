@@ -21,7 +21,7 @@ from drover.planning.proposal import Proposal, Proposals
 from drover.running import budgets, maintenance, maintenance_scene, preflight, slots, status
 from drover.running.actions import Action, Cordon, Decision, ObjectRef, SetFinalizer, Tell, Uncordon
 from drover.running.blind import BLIND, unsure
-from drover.running.dispatch import dispatch
+from drover.running.dispatch import dispatch, joined
 from drover.running.endings import Endings, endings
 from drover.running.eta import Course, etas
 from drover.running.gates import backoff
@@ -30,7 +30,7 @@ from drover.running.move import Move
 from drover.running.nodes import Standing, maintenances_in_order, reference, stand
 from drover.running.progress import is_left
 from drover.running.round import Round
-from drover.running.views import View, views, with_extra
+from drover.running.views import View, views
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +110,7 @@ def _plan(view: View, proposal: Proposal | None, standing: Standing, shared: Rou
     found = preflight.blockers(view, snapshot)
     hold = preflight.start_hold(view, found, snapshot)
     ended = endings(view, shared)
-    view = with_extra(view, proposal, shared.index)
+    view = joined(view, proposal, limits, hold, shared)
     moves, starts = dispatch(view, proposal, limits, hold, shared)
     keys = dict.fromkeys([*_keys(view), *(save.key for save in ended.saves), *(one.key for one in ended.cancels)])
     noted = [*preflight.notes(view, limits, snapshot), *budgets.findings(view, shared.index, snapshot)]

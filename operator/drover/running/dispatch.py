@@ -5,13 +5,13 @@ from drover.api.shared import Waiting
 from drover.facts.kubevirt import HOSTNAME
 from drover.planning.proposal import Proposal
 from drover.running.actions import ObjectRef, StartMigration
-from drover.running.gates import CLAIMING, GATES, Candidate, wait
+from drover.running.gates import CLAIMING, GATES, Candidate, goes_with_room, wait
 from drover.running.move import Move, observe
 from drover.running.names import migration_name
 from drover.running.preflight import Hold
 from drover.running.round import Round
 from drover.running.slots import Allowed
-from drover.running.views import Case, View
+from drover.running.views import Case, View, with_extra
 
 
 def dispatch(
@@ -34,6 +34,18 @@ def dispatch(
                 shared.claimed.setdefault(case.uid, view.ref)
         moves.append(here)
     return moves, starts
+
+
+def joined(view: View, proposal: Proposal | None, limits: Allowed | None, hold: Hold | None, shared: Round) -> View:
+    """The view with those that make room: only for VMs that would go if there were any. While the plan is held it
+    shows them all."""
+
+    def ready(case: Case) -> bool:
+        if hold is not None or case.vmi is None:
+            return hold is not None
+        return goes_with_room(Candidate(case, case.vmi, view, proposal, limits, hold, shared))
+
+    return with_extra(view, proposal, shared.index, ready)
 
 
 def _in_order(view: View, proposal: Proposal | None) -> list[Case]:

@@ -349,3 +349,22 @@ GATES: tuple[Callable[[Candidate], Waiting | None], ...] = (
     _source_limit,
     _target_limit,
 )
+
+STUCK: tuple[Callable[[Candidate], Waiting | None], ...] = (
+    _running_elsewhere,
+    _not_running,
+    _not_migratable,
+    _source_silent,
+    _retries_spent,
+    _awaits_cordon,
+    _pods_ending,
+    _backup,
+    _quota,
+)
+"""What room does not help against, and time alone may not either."""
+
+
+def goes_with_room(candidate: Candidate) -> bool:
+    """Whether others should make room for the VM now: it would use it."""
+    found = (gate(candidate) for gate in STUCK)
+    return all(each is None or each.reason == WaitReason.AWAITING_MOVE for each in found)

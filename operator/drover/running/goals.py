@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from drover.api.reasons import Outcome
 from drover.facts.index import index
 from drover.facts.kubevirt import KubeVirt
 from drover.facts.snapshot import Snapshot
@@ -11,7 +10,7 @@ from drover.planning.proposal import Goal
 from drover.planning.timing.moves import Limits
 from drover.running import ledger, slots
 from drover.running.nodes import Standing, is_undone, owned_plan_name, stand
-from drover.running.views import Case, View, views
+from drover.running.views import View, views
 
 
 def goals(snapshot: Snapshot, now: datetime) -> tuple[tuple[Goal, ...], Standing]:
@@ -31,14 +30,8 @@ def _goal(view: View, kubevirt: KubeVirt | None, now: datetime) -> Goal:
         avoid={case.uid: ledger.refused_targets(case.record, now) for case in view.cases if case.record is not None},
         shunned={case.uid: ledger.failed_targets(case.record) for case in movers},
         limits=_limits(view, kubevirt),
-        tried=frozenset(case.uid for case in view.cases if not case.to_move and not _may_try_again(case)),
+        tried=frozenset(case.uid for case in view.cases if not case.to_move and not case.resumes),
     )
-
-
-def _may_try_again(case: Case) -> bool:
-    """Whether a VM that the goal does not mean could be moved for others: the scheduler refused it a target, or
-    somebody cancelled it. One that arrived, or failed, is left alone."""
-    return case.record is not None and case.record.outcome in (Outcome.REJECTED, Outcome.CANCELLED_BY_OTHERS)
 
 
 def _limits(view: View, kubevirt: KubeVirt | None) -> Limits | None:

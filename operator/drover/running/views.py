@@ -1,6 +1,6 @@
 """One plan with everything a round knows about it: its run, its nodes, its VMs and what became of them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from drover.api.plan import MigrationPlan, Run
@@ -20,6 +20,8 @@ from drover.running.names import migration_name, report_series
 from drover.running.nodes import ended, plans_in_order, reference, run_id
 
 MOVED = frozenset({Outcome.SUCCEEDED, Outcome.DONE, Outcome.VERIFICATION_FAILED})
+RESUMED = frozenset({Outcome.REJECTED, Outcome.CANCELLED, Outcome.CANCELLED_BY_OTHERS})
+"""Ends that say nothing against another attempt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +50,25 @@ class Case:
 
     @property
     def counts(self) -> bool:
-        """Whether it is one of the plan's VMs: one that ended before we had moved it is not any more."""
+        """Whether it is one of the plan's VMs: one that ended before we had moved it is not any more, nor one that is
+        where it was and may stay there."""
         alive = self.vmi is not None and not self.vmi.final
-        return alive or self.in_flight or (self.record is not None and self.record.outcome in MOVED)
+        wanted = self.to_move or self.lingers or not self._stayed
+        return (alive and wanted) or self.in_flight or (self.record is not None and self.record.outcome in MOVED)
+
+    @property
+    def resumes(self) -> bool:
+        """Whether a VM that was asked to make room may be asked once more: the scheduler refused it a target, or it was
+        cancelled. One that arrived, or failed, is left alone."""
+        return self.record is not None and self.record.outcome in RESUMED and not self.in_flight
+
+    @property
+    def _stayed(self) -> bool:
+        """Whether its last attempt left it where it was."""
+        if self.vmim is not None and self.vmim.phase == "Failed" and self.unrecorded:
+            return True
+        last = self.record.attempts[-1] if self.record is not None and self.record.attempts else None
+        return last is not None and self.vmi is not None and self.vmi.node == last.source
 
     @property
     def attempts(self) -> int:
@@ -144,16 +162,21 @@ def view(plan: MigrationPlan, snapshot: Snapshot, index: Index) -> View:
     return replace(now, cases=cases, lingering=lingering, earlier=_earlier(now, books, own, snapshot, index))
 
 
-def with_extra(view: View, proposal: Proposal | None, index: Index) -> View:
-    """The view with the VMs that are to make room, as long as they are where the proposal found them."""
+def with_extra(view: View, proposal: Proposal | None, index: Index, ready: Callable[[Case], bool]) -> View:
+    """The view with the VMs that are to make room for one that is `ready` to use it, as long as they are where the
+    proposal found them."""
     if proposal is None or view.plan.spec.make_room != "Move":
         return view
     cases = {case.uid: case for case in view.cases}
-    for each in _awaited(proposal, {case.uid for case in view.cases if case.to_move}):
+    planned = proposal.assignments
+    held = [case for case in view.cases if case.to_move and case.uid in planned and planned[case.uid].after]
+    for each in _awaited(proposal, [case.uid for case in held if ready(case)]):
         vmi = index.vmis_by_uid.get(each.vm)
-        if vmi is not None and not vmi.final and vmi.node == each.source:
-            case = cases.get(each.vm) or _case(each.vm, view.ledger, None, index)
-            cases[each.vm] = replace(case, to_move=not case.in_flight, extra=True)
+        case = cases.get(each.vm)
+        if vmi is None or vmi.final or vmi.node != each.source or (case is not None and not case.resumes):
+            continue
+        case = case or _case(each.vm, view.ledger, None, index)
+        cases[each.vm] = replace(case, to_move=True, extra=True)
     return replace(view, cases=tuple(sorted(cases.values(), key=lambda case: (case.key, case.uid))))
 
 

@@ -2,22 +2,26 @@
 
 import pytest
 
-from drover.api.reasons import FindingReason, Outcome, WaitReason
+from drover.api.reasons import FindingReason, Outcome, PlanPhase, WaitReason
+from drover.api.report import MigrationReport, RejectedTarget
 from drover.running.actions import StartMigration
 from drover.running.allowed import still_allowed
 from tests.builders import (
     ClusterBuilder,
     PlanBuilder,
+    VMIBuilder,
     a_cluster,
     a_crd,
     a_kubevirt,
     a_node,
     a_plan,
+    a_quota,
     a_record,
     a_report,
     a_vmi,
     a_vmim,
     an_attempt,
+    at,
 )
 from tests.unit.running.rounds import Result, a_round, proposed
 
@@ -95,3 +99,69 @@ def test_it_is_asked_once_more_before_the_write() -> None:
     assert still_allowed(start, cluster.snapshot()) is None
     forbidden = still_allowed(start, tight(a_kubevirt(), a_crd(), plan=the_plan("Suggest")).snapshot())
     assert forbidden == "the plan may not move other VMs"
+    in_vain = still_allowed(start, tight(a_kubevirt(), a_crd(), web="n4").snapshot())
+    assert in_vain == "nobody waits for its room any more"
+
+
+def failed(outcome: Outcome = Outcome.FAILED) -> MigrationReport:
+    return a_report(the_plan(), a_record("small", an_attempt(1, outcome, source="n2", target="n3")))
+
+
+@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.REJECTED])
+def test_one_that_stayed_where_it_was_is_not_counted_as_moved(outcome: Outcome) -> None:
+    """It was never the plan's own, and nobody waits for it any more."""
+    refused = RejectedTarget(node="n3", at=at(-60), message="no")
+    record = a_record("small", an_attempt(1, outcome, source="n2", target="n3"), rejected=(refused,))
+    result = a_round(tight().knows(a_report(the_plan(), record)))
+    assert {vm.name for vm in result.plan().virtual_machines} == {"web"}
+    assert result.plan().summary.vms == "0/1"  # type: ignore[union-attr]  # it is rendered
+
+
+def test_it_is_asked_again_when_the_plan_goes_on_after_it_was_withdrawn() -> None:
+    found, _ = starts(tight().knows(failed(Outcome.CANCELLED)))
+    assert found == {"small": "n3"}
+
+
+@pytest.mark.parametrize(
+    "web",
+    [
+        a_vmi("web").set("status.phase", "Scheduled"),
+        a_vmi("web").set("metadata.deletionTimestamp", "2026-01-01T00:00:00Z"),
+        a_vmi("web").set("spec.utilityVolumes", [{"name": "u"}]),
+    ],
+)
+def test_nobody_makes_room_for_one_that_does_not_move_anyway(web: VMIBuilder) -> None:
+    found, result = starts(tight(web.on("n1").memory("8Gi")))
+    assert found == {}
+    assert result.waits("web") != WaitReason.AWAITING_MOVE
+    assert result.plan().summary.total == 1  # type: ignore[union-attr]  # it is rendered
+
+
+def test_nobody_makes_room_for_one_that_has_spent_its_retries() -> None:
+    mark = a_round(tight(a_vmim("web").of(the_plan()).to("n2").phase("Failed"))).records[0].attempts[0].fingerprint
+    spent = [an_attempt(n, fingerprint=mark, ended_at=at(-3600)) for n in range(1, 6)]
+    found, result = starts(tight().knows(a_report(the_plan(), a_record("web", *spent))))
+    assert result.waits("web") == WaitReason.RETRIES_SPENT
+    assert found == {}
+
+
+def test_nobody_leaves_before_the_node_is_cordoned() -> None:
+    cluster = tight(a_node("n1"), plan=the_plan(cordon="Require"))
+    found, result = starts(cluster)
+    assert found == {}
+    assert result.plan().phase == PlanPhase.BLOCKED
+
+
+def test_a_quota_that_lets_nobody_make_room_is_not_waited_for() -> None:
+    """small could not be migrated, so its room is none."""
+    quota = a_quota("tight").set("status", {"hard": {"requests.cpu": "2"}, "used": {"requests.cpu": "0"}})
+    found, result = starts(tight(quota, a_vmi("small").on("n2").requests(cpu="3", memory="4Gi")))
+    assert found == {}
+    assert result.waits("web") == WaitReason.NO_ROOM
+
+
+@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.DONE])
+def test_an_old_proposal_asks_nobody_a_second_time(outcome: Outcome) -> None:
+    """One that failed, and one that somebody has brought back."""
+    again = tight().knows(failed(outcome))
+    assert a_round(again, proposals=proposed(tight())).starts == {}
