@@ -51,7 +51,7 @@ def etas(courses: Sequence[Course], proposals: Proposals, shared: Round) -> dict
     if not any(mine.values()):
         return {}
     pace = next((each.timetable.pace for each in proposals.values() if each.timetable is not None), Pace())
-    work = _work([(course, mine[course.view.plan.uid]) for course in courses], pace, shared)
+    work = _work([(course, mine[course.view.plan.uid]) for course in courses], pace, _room(proposals), shared)
     known: dict[Limits, Mapping[str, Slot]] = {}
     result: dict[str, float] = {}
     for course in courses:
@@ -94,7 +94,20 @@ def _will_start(move: Move, view: View) -> bool:
     return reason != WaitReason.AWAITING_CORDON or (evacuate is not None and evacuate.cordon == "Apply")
 
 
-def _work(courses: Iterable[tuple[Course, Sequence[Move]]], pace: Pace, shared: Round) -> _Work:
+def _room(proposals: Proposals) -> dict[str, tuple[str, ...]]:
+    """By VMI UID those that make room for it. Nobody waits for himself: they come one after the other in a proposal,
+    and no other plan may want them."""
+    return {
+        uid: tuple(who for who, _ in each.after if who in found.assignments and found.assignments[who].extra)
+        for found in proposals.values()
+        for uid, each in found.assignments.items()
+        if each.after
+    }
+
+
+def _work(
+    courses: Iterable[tuple[Course, Sequence[Move]]], pace: Pace, room: Mapping[str, tuple[str, ...]], shared: Round
+) -> _Work:
     """What is in flight, whoever made it, and then what starts, the oldest plan's first."""
     scene = timetable.Scene(shared.snapshot, shared.index, pace)
     work = _Work(_in_flight(scene, shared.now))
@@ -103,7 +116,8 @@ def _work(courses: Iterable[tuple[Course, Sequence[Move]]], pace: Pace, shared: 
     seen = timetable.forecasts([vmi for _, vmi in there], scene)
     for (move, _), forecast in zip(there, seen, strict=True):
         # One that somebody else migrates now is moved by that, or again after it: it is counted once.
-        work.jobs.setdefault(move.uid, Job(move.uid, move.source, move.target, forecast.seconds.p50))
+        job = Job(move.uid, move.source, move.target, forecast.seconds.p50, room.get(move.uid, ()))
+        work.jobs.setdefault(move.uid, job)
         until = _until(move)
         if until is not None:
             work.earliest[move.uid] = (until - shared.now).total_seconds()

@@ -4,6 +4,7 @@ import pytest
 
 from drover.api.reasons import FindingReason, Outcome, PlanPhase, WaitReason
 from drover.api.report import MigrationReport, RejectedTarget
+from drover.facts.duration import duration
 from drover.running.actions import StartMigration
 from drover.running.allowed import still_allowed
 from tests.builders import (
@@ -165,3 +166,19 @@ def test_an_old_proposal_asks_nobody_a_second_time(outcome: Outcome) -> None:
     """One that failed, and one that somebody has brought back."""
     again = tight().knows(failed(outcome))
     assert a_round(again, proposals=proposed(tight())).starts == {}
+
+
+def test_the_end_is_estimated_with_both_one_after_the_other() -> None:
+    """Side by side they would take hardly longer than the longer one; told is a rounded quantile, no sum."""
+    both = seconds(a_round(tight()))
+    web, small = (
+        seconds(a_round(tight(small="n3"))),
+        seconds(a_round(tight(plan=a_plan("p").moves("small", to="n3").running()))),
+    )
+    assert both >= web + 0.5 * small
+
+
+def seconds(result: Result) -> float:
+    eta = result.plan().eta
+    assert eta is not None
+    return duration(eta).total_seconds()
