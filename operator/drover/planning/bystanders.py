@@ -13,6 +13,7 @@ from drover.planning.demand.attachment import migration_pods
 from drover.planning.demand.vmclass import demand
 from drover.planning.placing.placement import Mover
 from drover.planning.site import survey
+from drover.planning.site.arriving import towards
 from drover.planning.site.fleet import Fleet
 
 LIVE = (None, "LiveMigrate", "LiveMigrateIfPossible")
@@ -35,7 +36,7 @@ def leaving(snapshot: Snapshot, relations: Index) -> Iterable[Leaving]:
     """What VMs in flight will leave behind, of those whose target is known."""
     for key, vmims in sorted(relations.in_flight.items()):
         vmi = snapshot.vmis.get(key)
-        target = survey.towards(vmims[0], snapshot, relations) if len(vmims) == 1 else ""
+        target = towards(vmims[0], snapshot, relations) if len(vmims) == 1 else ""
         if vmi is None or not target:
             continue
         for pod in relations.pods_of(vmi):

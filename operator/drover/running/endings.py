@@ -14,7 +14,7 @@ from drover.api.report import Attempt, Record, RejectedTarget
 from drover.api.shared import Verify
 from drover.facts.duration import duration, words
 from drover.facts.kubevirt import FINAL, HANDED_OFF, UNSTARTED, VMIM, MigrationState
-from drover.planning.site.survey import towards
+from drover.planning.site.arriving import towards
 from drover.running import ledger, move
 from drover.running.actions import CancelMigration, ObjectRef, SaveRecords, Tell
 from drover.running.preflight import brief

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from drover.api.reasons import WaitReason
 from drover.planning.forecast.calibration import Pace
 from drover.planning.proposal import Proposals
-from drover.planning.site.survey import towards
+from drover.planning.site.arriving import towards
 from drover.planning.timing import order, timetable
 from drover.planning.timing.moves import Job, Limits
 from drover.planning.timing.order import Slot

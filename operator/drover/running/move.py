@@ -12,7 +12,7 @@ from drover.facts.index import Index
 from drover.facts.kubevirt import VMIM, MigrationState
 from drover.facts.snapshot import Snapshot
 from drover.planning.proposal import Assignment
-from drover.planning.site.survey import towards
+from drover.planning.site.arriving import towards
 from drover.running.views import Case, View
 
 

@@ -13,7 +13,7 @@ from drover.facts.index import Index
 from drover.facts.kubevirt import UNSTARTED, VMIM, KubeVirt
 from drover.facts.snapshot import Snapshot
 from drover.facts.wire import key_of
-from drover.planning.site.survey import towards
+from drover.planning.site.arriving import towards
 
 
 @dataclass(slots=True)

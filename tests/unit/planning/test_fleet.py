@@ -6,6 +6,7 @@ import pytest
 
 from drover.planning.demand.vmclass import GUEST_MEMORY
 from drover.planning.site import survey
+from drover.planning.site.arriving import towards
 from tests.builders import (
     OVERHEAD,
     PodBuilder,
@@ -157,7 +158,7 @@ def test_where_a_migration_goes(change: Callable[[VMIBuilder, VMIMBuilder], obje
     vmi, vmim = moving()
     change(vmi, vmim)
     scene = a_scene(*NODES, vmi, vmim)
-    assert survey.towards(vmim.build(), scene.snapshot, scene.relations) == node
+    assert towards(vmim.build(), scene.snapshot, scene.relations) == node
 
 
 @pytest.mark.parametrize("resource", ["memory", "cpu"])

@@ -95,7 +95,8 @@ def make_room(
     rows = [site.allowed(mover, strict=n in residents) for n, mover in enumerate(everybody)]
     relations = FleetRelations([mover.guest for mover in everybody], fleet)
     problem = replace(site.problem(everybody, rows), movers=range(len(asking)), residents=residents)
-    found = portfolio.place(problem, relations.fresh)
+    # Everything was tried already without the others.
+    found = portfolio.place(problem, relations.fresh, exhaustive=False)
     return _settled(found, everybody, relations.fresh(), site)
 
 

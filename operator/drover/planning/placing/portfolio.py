@@ -33,10 +33,17 @@ class Placement:
     spread: float
 
 
-def place(problem: Problem, relations: Callable[[], Relations], proven: Callable[[], int] = lambda: 0) -> Placement:
+def place(
+    problem: Problem,
+    relations: Callable[[], Relations],
+    proven: Callable[[], int] = lambda: 0,
+    *,
+    exhaustive: bool = True,
+) -> Placement:
     """Targets for the movers: as many as possible, with as few extra moves as possible; then so that no target is the
     bottleneck, then evenly full. `relations` gives a fresh view of who is where for each attempt; `proven` says how
-    many cannot have one: it is asked when somebody has none, and if these are as many, no other attempt is made."""
+    many cannot have one: it is asked when somebody has none, and if these are as many, no other attempt is made.
+    `exhaustive`: a few movers are tried everywhere, residents staying where they are."""
     ready = sized(problem)
     least = bound(problem, np.zeros(len(problem.free)))
     budget = max(least * problem.lanes.per_target, 1e-9)
@@ -55,8 +62,7 @@ def place(problem: Problem, relations: Callable[[], Relations], proven: Callable
         if best[0][:3] == (left, *PERFECT):
             break
     assert best is not None
-    # Who may be moved for others is beyond trying everything.
-    hope = len(best[2]) > (left or 0) and not problem.residents
+    hope = exhaustive and len(best[2]) > (left or 0)
     found = _backtracked(ready, relations, len(best[2])) if hope else None
     return _placement(*(found or best[1:]))
 

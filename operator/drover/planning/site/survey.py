@@ -5,29 +5,27 @@ from collections.abc import Callable, Container, Iterable, Mapping
 import msgspec
 
 from drover.facts.index import Index
-from drover.facts.kubevirt import VMI, VMIM
+from drover.facts.kubevirt import VMI
 from drover.facts.node import Node
 from drover.facts.pod import HostPort, Pod
 from drover.facts.quantity import Resources
 from drover.facts.snapshot import Snapshot
-from drover.facts.wire import key_of
 from drover.planning.demand import selection
 from drover.planning.demand.guest import Guest
 from drover.planning.demand.terms import bonds
 from drover.planning.demand.vmclass import GUEST_MEMORY, VMClass, classify, demand, guest_memory, target_demand
 from drover.planning.demand.volumes import Handle, claims, handles, volumes
+from drover.planning.site.arriving import inbound
 from drover.planning.site.attaching import Attached, Attaching
+from drover.planning.site.census import Positions, as_occupant, occupants
 from drover.planning.site.fleet import Amounts, Fleet, table
 from drover.planning.site.hostports import HostPorts
 from drover.planning.site.neighbours import Neighbours
 from drover.planning.site.nodeclass import NodeClasses
-from drover.planning.site.population import Occupant, Population
+from drover.planning.site.population import Population
 from drover.planning.site.promised import promised
 from drover.planning.site.spread import Spreading
 from drover.planning.site.topology import Topology
-
-Positions = Mapping[str, int]
-"""The positions of nodes by their names."""
 
 
 def build(snapshot: Snapshot, index: Index, taken: Mapping[str, str]) -> Fleet:
@@ -134,84 +132,6 @@ def _add(sums: Resources, amounts: Mapping[str, int]) -> None:
             sums[name] += amount
 
 
-def inbound(snapshot: Snapshot, index: Index) -> Iterable[tuple[str, VMI, Pod]]:
-    """The VMs in flight towards a node that no bound target pod stands for yet, each with the pod it runs in."""
-    for vmims in index.in_flight.values():
-        for vmim in vmims:
-            node, vmi = index.hostnames.get(vmim.pinned_to), snapshot.vmis.get(vmim.vmi_key)
-            if node is None or vmi is None or _bound(index.targets.get(vmim.uid)) or vmi.node == node:
-                continue
-            pod = index.source_pod(vmi)
-            if pod is not None:
-                yield node, vmi, pod
-
-
-def _bound(target: Pod | None) -> bool:
-    return target is not None and bool(target.node)
-
-
-def occupants(
-    snapshot: Snapshot, index: Index, position: Positions, concerns: Callable[[Pod], bool] = lambda _: True
-) -> list[Occupant]:
-    """Every VM once, every other bound pod, and what further pods a VM has, if they concern anybody; nothing that is
-    terminal."""
-    found: list[Occupant] = []
-    for pod in snapshot.pods.values():
-        if not pod.node or pod.terminal or not concerns(pod):
-            continue
-        vmi = index.vmis_by_uid.get(pod.vmi_uid)
-        if vmi is None:
-            found.append(_pod(pod, snapshot, position))
-        elif _stands_for(pod, vmi, index):
-            found.append(_vm(vmi, pod, snapshot, index, position))
-        else:
-            found.append(_occupant(pod.uid, pod, None, snapshot, position))
-    return sorted(found, key=lambda occupant: occupant.uid)
-
-
-def _stands_for(pod: Pod, vmi: VMI, index: Index) -> bool:
-    """Whether the VM is counted by this pod of it: the one its guest runs in; another only while there is none."""
-    pods = index.pods_of(vmi)
-    if len(pods) == 1 and pods[0] is pod:
-        return True
-    running = index.source_pod(vmi)
-    if running is not None:
-        return running is pod
-    return min((each for each in index.pods_of(vmi) if each.node), key=key_of, default=pod) is pod
-
-
-def _pod(pod: Pod, snapshot: Snapshot, position: Positions) -> Occupant:
-    staying = pod.metadata.deletion_timestamp is None
-    return _occupant(pod.uid, pod, position.get(pod.node) if staying else None, snapshot, position)
-
-
-def _vm(vmi: VMI, pod: Pod, snapshot: Snapshot, index: Index, position: Positions) -> Occupant:
-    """The VM whose guest runs in this pod."""
-    heading = _heading(vmi, snapshot, index)
-    staying = pod.metadata.deletion_timestamp is None
-    home = position.get(heading or pod.node) if heading or staying else None
-    return _occupant(vmi.uid, pod, home, snapshot, position)
-
-
-def _occupant(uid: str, pod: Pod, home: int | None, snapshot: Snapshot, position: Positions) -> Occupant:
-    labels, namespace, at = pod.metadata.labels, pod.metadata.namespace, position.get(pod.node)
-    return Occupant(
-        uid=uid,
-        namespace=namespace,
-        labels=labels,
-        home=home,
-        pods=(at,) if at is not None else (),
-        bonds=bonds(pod.spec.affinity, namespace, labels, snapshot.namespaces),
-    )
-
-
-def _heading(vmi: VMI, snapshot: Snapshot, index: Index) -> str:
-    flying = index.in_flight.get(key_of(vmi)) if index.in_flight else None
-    if not flying:
-        return ""
-    return next((node for node in (towards(vmim, snapshot, index) for vmim in flying) if node), "")
-
-
 def guest(vmi: VMI, snapshot: Snapshot, index: Index, position: Positions) -> Guest | None:
     """The VM as one that asks for a node, or None while no pod of it runs on its node. Its target pod will have the
     labels of the VMI as they are now."""
@@ -219,7 +139,7 @@ def guest(vmi: VMI, snapshot: Snapshot, index: Index, position: Positions) -> Gu
     if pod is None or vm_class is None:
         return None
     attached = handles(claims(vmi, pod), vmi.metadata.namespace, snapshot)
-    here = _vm(vmi, pod, snapshot, index, position)
+    here = as_occupant(vmi, pod, snapshot, index, position)
     labels = {**here.labels, **vmi.metadata.labels}
     asked = bonds(selection.affinity(vmi, pod), here.namespace, labels, snapshot.namespaces, incoming=True)
     return Guest(msgspec.structs.replace(here, labels=labels, bonds=asked), vm_class, attached)
@@ -286,15 +206,3 @@ def _ports(snapshot: Snapshot, index: Index, position: Positions) -> dict[int, f
         if ports:
             found[position[node]] = found.get(position[node], frozenset()) | frozenset(ports)
     return found
-
-
-def towards(vmim: VMIM, snapshot: Snapshot, index: Index) -> str:
-    """The node a migration goes to, or the empty string while nobody knows."""
-    vmi = snapshot.vmis.get(vmim.vmi_key)
-    state = vmi.state_of(vmim.uid) if vmi is not None else None
-    if state is not None and state.target_node:
-        return state.target_node
-    target = index.targets.get(vmim.uid)
-    if target is not None and target.node:
-        return target.node
-    return index.hostnames.get(vmim.pinned_to, "")
