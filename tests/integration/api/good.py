@@ -34,6 +34,7 @@ GOOD: dict[str, Json] = {
         intent="Withdrawn",
         limits={"total": 5, "perSource": 2, "perTarget": 1},
         order="SmallestFirst",
+        makeRoom="Move",
         nonMigratable="Leave",
         failurePolicy={"retries": 0, "backoff": "10m"},
         verify={"timeout": "24h"},
@@ -55,6 +56,7 @@ GOOD: dict[str, Json] = {
         drain={"pods": "VirtualMachines"},
         virtualMachines={
             "order": "Priority",
+            "makeRoom": "Move",
             "nonMigratable": "Leave",
             "limits": {"total": 1},
             "targets": TO_B,

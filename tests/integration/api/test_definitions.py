@@ -23,7 +23,7 @@ from tests.integration.api.objects import (
 pytestmark = pytest.mark.usefixtures("defined")
 
 IN_EVERY_SPEC: Json = {"mode": "Execute", "paused": False, "intent": "Active"}
-IN_EVERY_PLAN: Json = IN_EVERY_SPEC | {"nonMigratable": "Block", "order": "Fastest"}
+IN_EVERY_PLAN: Json = IN_EVERY_SPEC | {"nonMigratable": "Block", "order": "Fastest", "makeRoom": "Suggest"}
 POLICIES: Json = {"limits": {}, "failurePolicy": {}, "verify": {}}
 POLICIES_FILLED: Json = {
     "limits": {"perTarget": 2},
@@ -78,7 +78,8 @@ def test_a_definition_is_structural_and_known_by_its_names(cluster: Cluster, res
             {
                 "nodeName": "node-a",
                 "drain": {"pods": "VirtualMachines"},
-                "virtualMachines": {"nonMigratable": "Block", "order": "Fastest"} | POLICIES_FILLED,
+                "virtualMachines": {"nonMigratable": "Block", "order": "Fastest", "makeRoom": "Suggest"}
+                | POLICIES_FILLED,
             }
             | IN_EVERY_SPEC,
             id="blocks of a maintenance are filled",
