@@ -19,6 +19,8 @@ UNSTARTED = ("", "Pending", "WaitingForSync", "Synchronizing")
 HANDED_OFF = ("PreparingTarget", "TargetReady", "Running", *FINAL)
 BLOCKING = ("migrationRejectedByResourceQuota", "migrationBlockedByUtilityVolumes", "migrationBlockedByBackup")
 HOSTNAME = "kubernetes.io/hostname"
+LONGEST_LABEL = 63
+"""KubeVirt finds the migration of a VM by a label with its name."""
 EVEN_PARITY = "alpha.kubevirt.io/EmulatorThreadCompleteToEvenParity"
 ATTACHMENT = "hotplug-disk"
 """The pod that holds hotplugged volumes, and its container, and what the configuration calls it."""

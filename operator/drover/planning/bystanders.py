@@ -4,7 +4,7 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 
 from drover.facts.index import Index
-from drover.facts.kubevirt import VMI
+from drover.facts.kubevirt import LONGEST_LABEL, VMI
 from drover.facts.snapshot import Snapshot
 from drover.facts.wire import key_of
 from drover.planning.barred import bars
@@ -18,8 +18,6 @@ from drover.planning.site.fleet import Fleet
 
 LIVE = (None, "LiveMigrate", "LiveMigrateIfPossible")
 """Eviction strategies by which a VM is migrated (kubevirt api/core/v1/types.go); None is as the cluster has it."""
-LONGEST_LABEL = 63
-"""KubeVirt finds the migration of a VM by a label with its name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from drover.planning.timing.moves import Limits
 MOST_SHORT = 48
 """If more lack room the fleet is full, and no shuffling helps."""
 NAMED = 3
-"""How many moves a suggestion spells out."""
+"""How many moves, or names, are spelled out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +104,7 @@ def _around(room: Room, asking: Asking, ground: Fleet) -> Answers:
 def _names(uid: str, room: Room, asking: Asking) -> str:
     """Of those that wait for the VM."""
     waiting = [who for who, each in (*room.placed.items(), *room.extra.items()) if uid in dict(each.after)]
-    names = [_name(who, asking) for who in waiting]
-    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+    return _listed([_name(who, asking) for who in waiting])
 
 
 def _name(uid: str, asking: Asking) -> str:
@@ -120,8 +119,12 @@ def _suggestion(uid: str, room: Room, asking: Asking) -> str:
         f"{_name(who, asking)} from {asking.relations.vmis_by_uid[who].node} to {room.extra[who].target}"
         for who in needed
     ]
-    told = ", ".join(moves[:NAMED]) + (f" and {len(moves) - NAMED} more" if len(moves) > NAMED else "")
-    return f"it fits once others have moved: {told}; makeRoom: Move lets the plan do so"
+    return f"it fits once others have moved: {_listed(moves)}; makeRoom: Move lets the plan do so"
+
+
+def _listed(words: Sequence[str]) -> str:
+    """The first of them, and how many more there are."""
+    return ", ".join(words[:NAMED]) + (f" and {len(words) - NAMED} more" if len(words) > NAMED else "")
 
 
 def _first(uid: str, room: Room) -> list[str]:

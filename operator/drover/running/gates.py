@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from drover.api.reasons import Reason, WaitReason
 from drover.api.shared import FailurePolicy, Waiting
-from drover.facts.kubevirt import VMI
+from drover.facts.kubevirt import LONGEST_LABEL, VMI
 from drover.facts.snapshot import Refusal
 from drover.planning.demand import attachment, quota
 from drover.planning.proposal import Assignment, Proposal
@@ -19,7 +19,6 @@ from drover.running.views import Case, View
 
 REFUSED_FIRST = timedelta(seconds=1)
 REFUSED_LONGEST = timedelta(minutes=5)
-LONGEST_LABEL = 63
 CLAIMING = frozenset(
     {
         WaitReason.PLANNING,

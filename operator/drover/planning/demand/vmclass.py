@@ -39,12 +39,6 @@ class Spread(msgspec.Struct, frozen=True, cache_hash=True):
     honors_taints: bool
     matches_itself: bool
 
-    def counts(self, namespace: str, labels: Mapping[str, str]) -> bool:
-        """Whether a pod is one of those to be spread; by an empty selector nobody is."""
-        if namespace != self.namespace or not self.selector:
-            return False
-        return all(requirement.matches(labels) for requirement in self.selector)
-
 
 class VMClass(msgspec.Struct, frozen=True, cache_hash=True):
     """The demands, hashable so that equal VMs fall together.

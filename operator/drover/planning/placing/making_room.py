@@ -13,7 +13,7 @@ from drover.planning.checks.room import fits
 from drover.planning.placing import portfolio
 from drover.planning.placing.placement import Answers, Mover, Placed, Site, place, waiting
 from drover.planning.placing.relations import FleetRelations
-from drover.planning.site.fleet import IMPOSSIBLE, Amounts, Fleet
+from drover.planning.site.fleet import Amounts, Fleet
 from drover.planning.site.topology import Mask
 from drover.planning.timing.moves import Limits
 
@@ -40,8 +40,7 @@ def nearly(movers: Sequence[Mover], fleet: Fleet, barred: Mapping[str, str]) -> 
 
 def _asked(site: Site, movers: Sequence[Mover]) -> list[tuple[Mask, Amounts]]:
     """Where each of them may go, and what it asks for, of those that any node can take at all."""
-    each = [(site.allowed(mover), site.fleet.demand(mover.guest.vm_class)) for mover in movers]
-    return [(row, demand) for row, demand in each if (demand < IMPOSSIBLE).all()]
+    return [(site.allowed(each), site.fleet.demand(each.guest.vm_class)) for each in movers if site.offered(each)]
 
 
 def _nearest(row: Mask, demand: Amounts, fleet: Fleet) -> list[int]:
