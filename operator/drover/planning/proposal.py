@@ -194,8 +194,8 @@ def _one(
     classes = {mover.uid: mover.guest.vm_class for mover in movers}
     empty = ground.copy()
 
-    def proven(asking: Sequence[placement.Mover]) -> int:
-        found = shortfall(asking, ground, ground.free, barred)
+    def proven(asking: Sequence[placement.Mover], fleet: Fleet) -> int:
+        found = shortfall(asking, fleet, fleet.free, barred)
         return found.vms if found is not None else 0
 
     answers = placement.place(movers, ground, barred, goal.limits, proven)
@@ -203,7 +203,7 @@ def _one(
         frozenset(uid for uid, each in before.assignments.items() if each.extra) if before is not None else frozenset()
     )
     asking = Asking(
-        movers, ground, empty, barred, goal.limits, claimed | goal.tried, goal.avoid, asked, snapshot, relations
+        movers, ground, empty, barred, goal.limits, claimed | goal.tried, goal.avoid, asked, proven, snapshot, relations
     )
     more = relieve(answers, asking, may_move=goal.plan.spec.make_room == "Move")
     for uid, answer in {**more.answers, **more.extra}.items():

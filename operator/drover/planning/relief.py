@@ -7,7 +7,7 @@ from drover.facts.index import Index
 from drover.facts.snapshot import Snapshot
 from drover.planning.bystanders import could_leave, leaving
 from drover.planning.placing.making_room import Room, as_others_leave, make_room, nearly
-from drover.planning.placing.placement import Answers, Mover, Placed, Unplaced, place
+from drover.planning.placing.placement import Answers, Mover, Placed, Proven, Unplaced, place
 from drover.planning.site.fleet import Fleet
 from drover.planning.timing.moves import Limits
 
@@ -31,6 +31,7 @@ class Asking:
     kept: frozenset[str]
     avoid: Mapping[str, frozenset[str]]
     asked: frozenset[str]
+    proven: Proven
     snapshot: Snapshot
     relations: Index
 
@@ -54,6 +55,8 @@ def relieve(answers: Answers, asking: Asking, *, may_move: bool) -> Relief:
         return Relief(answers)
     fresh = asking.before.copy()
     room = _room(short, asking, fresh)
+    if not room.placed:
+        return Relief(answers)
     found = _around(room, asking, fresh)
     if len(_short(asking.movers, found)) >= len(short):
         return Relief(answers)
@@ -97,7 +100,7 @@ def _room(short: Sequence[Mover], asking: Asking, ground: Fleet) -> Room:
 def _around(room: Room, asking: Asking, ground: Fleet) -> Answers:
     """The answers of all, where those for whom room is made go first."""
     rest = [mover for mover in asking.movers if mover.uid not in room.placed]
-    answers = place(rest, ground, asking.barred, asking.limits)
+    answers = place(rest, ground, asking.barred, asking.limits, asking.proven)
     return {**_behind(answers, rest, asking, ground), **room.placed}
 
 

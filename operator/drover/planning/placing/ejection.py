@@ -20,14 +20,18 @@ TOGETHER = 4
 """How many may leave one node for one VM."""
 NODES = 32
 """On how many nodes several are asked to leave: those that lack least."""
+PATIENCE = 2_000
+"""How many places a deep search looks for before it asks nobody to leave any more for one who leaves himself."""
 
 
-def repair(ground: Ground, unplaced: list[int], worth: tuple[int, int] | None = None) -> list[int]:
+def repair(
+    ground: Ground, unplaced: list[int], worth: tuple[int, int] | None = None, *, deep: bool = False
+) -> list[int]:
     """Give places to VMs that have none, the largest first; those that still have none. It gives up once more are left
-    than `worth` has, or as many with more residents moved: a better answer is known."""
+    than `worth` has, or as many with more residents moved: a better answer is known. `deep`: it looks much longer."""
     if not unplaced:
         return []
-    search = _Search(ground)
+    search = _Search(ground, PATIENCE if deep else 0)
     size = (ground.sized.demand / np.maximum(ground.sized.demand.max(axis=0, initial=1), 1)).max(axis=1, initial=0.0)
     rest = sorted(unplaced, key=lambda vm: (float(size[vm]), vm))
     failed: list[int] = []
@@ -43,6 +47,7 @@ class _Search:
     """`pool` are those that may leave their node: residents that did not yet, and movers that have a target."""
 
     ground: Ground
+    patience: int
     pool: NDArray[np.int64] = field(init=False)
     resident: Mask = field(init=False)
     closed: list[int] = field(default_factory=list)
@@ -66,6 +71,7 @@ class _Search:
 
     def _directly(self, vm: int) -> bool:
         """Where it fits and does no harm, the fullest node: others need the large holes."""
+        self.patience -= 1
         left = self.ground.left(vm)
         fits = self._open(vm) & (left >= 0)
         if not fits.any():
@@ -88,13 +94,17 @@ class _Search:
         for other in self._enough_alone(vm, depth):
             node, mark = int(ground.where[other]), len(ground.log)
             self.closed.append(node)
-            gone = self._directly(other) if depth == 1 else self._ejecting(other, depth - 1)
+            gone = self._directly(other) if depth == 1 else self._ejecting(other, 1) or self._deeper(other)
             self.closed.pop()
             if gone and self._fits(vm, node):
                 ground.go(vm, node)
                 return True
             ground.back_to(mark)
         return False
+
+    def _deeper(self, vm: int) -> bool:
+        """Several leave for somebody who leaves, as long as there is patience."""
+        return self.patience > 0 and self._ejecting_several(vm)
 
     def _fits(self, vm: int, node: int) -> bool:
         return bool(self.ground.open(vm)[node]) and bool(self.ground.left(vm)[node] >= 0)
@@ -144,15 +154,22 @@ class _Search:
 
     def _ejecting_several(self, vm: int) -> bool:
         ground, pool = self.ground, self._movable()
-        lack = (self._lack(vm) * ground.sized.scale).max(axis=0)
-        nodes = np.flatnonzero(self._open(vm))
-        for node in nodes[np.argsort(lack[nodes], kind="stable")][:NODES].tolist():
+        lack = self._lack(vm)
+        share = (lack * ground.sized.scale).max(axis=0)
+        nodes = np.flatnonzero(self._open(vm) & (self._held(pool) >= lack).all(axis=0))
+        for node in nodes[np.argsort(share[nodes], kind="stable")][:NODES].tolist():
             mark = len(ground.log)
             if self._clear(vm, node, [other for other in pool[ground.where[pool] == node].tolist() if other != vm]):
                 ground.go(vm, node)
                 return True
             ground.back_to(mark)
         return False
+
+    def _held(self, pool: NDArray[np.int64]) -> Amounts:
+        """int64[resources, nodes]: what those that may leave their node hold there."""
+        held = np.zeros_like(self.ground.free)
+        np.add.at(held.T, self.ground.where[pool], self.ground.sized.demand[pool])
+        return held
 
     def _clear(self, vm: int, node: int, residents: list[int]) -> bool:
         """Let up to TOGETHER of them leave the node, until the VM fits."""

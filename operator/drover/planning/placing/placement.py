@@ -60,8 +60,8 @@ Answers = dict[str, Placed | Unplaced]
 """By VMI UID."""
 
 
-Proven = Callable[[Sequence[Mover]], int]
-"""How many of the VMs cannot have a target in the room that is free, whatever is tried."""
+Proven = Callable[[Sequence[Mover], Fleet], int]
+"""How many of the VMs cannot have a target in the room that is free there, whatever is tried."""
 
 
 def place(
@@ -69,7 +69,7 @@ def place(
     fleet: Fleet,
     barred: Mapping[str, str],
     limits: Limits | None = None,
-    proven: Proven = lambda _: 0,
+    proven: Proven = lambda *_: 0,
 ) -> Answers:
     """A target or a refusal for each mover; takes the room from `fleet`.
 
@@ -103,7 +103,7 @@ class Site:
     fleet: Fleet
     open: Mask
     limits: Limits | None
-    proven: Proven = lambda _: 0
+    proven: Proven = lambda *_: 0
     _rows: dict[tuple[VMClass, bool], Mask] = field(default_factory=dict)
 
     def codes(self, mover: Mover) -> chain.Codes:
@@ -202,7 +202,7 @@ class Site:
         asking = [movers[n] for n in able]
         relations = FleetRelations([mover.guest for mover in asking], self.fleet)
         problem = self.problem(asking, [rows[n] for n in able])
-        found = portfolio.place(problem, relations.fresh, lambda: self.proven(asking))
+        found = portfolio.place(problem, relations.fresh, lambda: self.proven(asking, self.fleet))
         counts = problem.allowed.sum(axis=1)[problem.row].tolist()
         return self._settled(found.targets, asking, relations.fresh(), counts)
 

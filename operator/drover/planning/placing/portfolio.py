@@ -63,7 +63,7 @@ def place(
             break
     assert best is not None
     hope = exhaustive and len(best[2]) > (left or 0)
-    found = _backtracked(ready, relations, len(best[2])) if hope else None
+    found = _backtracked(ready, relations, len(best[2])) or _deepened(best[1], best[2], relations) if hope else None
     return _placement(*(found or best[1:]))
 
 
@@ -76,6 +76,17 @@ def _backtracked(ready: Sized, relations: Callable[[], Relations], worth: int) -
     for vm, node in found:
         ground.go(vm, node)
     return ground, sorted({*ready.problem.movers} - {vm for vm, _ in found})
+
+
+def _deepened(
+    ground: Ground, unplaced: list[int], relations: Callable[[], Relations]
+) -> tuple[Ground, list[int]] | None:
+    """The same placement with places for more, where a longer search finds any."""
+    again = Ground(ground.sized, relations())
+    for vm, node in _targets(ground).items():
+        again.go(vm, node)
+    rest = repair(again, unplaced, None, deep=True)
+    return (again, rest) if len(rest) < len(unplaced) and not _forsaken(again) else None
 
 
 def _repaired(ground: Ground, unplaced: list[int], worth: tuple[int, int] | None) -> list[int]:
@@ -135,10 +146,7 @@ def _spread(ground: Ground) -> float:
 
 
 def _placement(ground: Ground, unplaced: list[int]) -> Placement:
-    problem, extra = ground.sized.problem, _extra(ground)
-    placed = [vm for vm in sorted(problem.movers) if ground.where[vm] != NOWHERE]
-    last = {vm: n for n, (vm, _) in enumerate(ground.log)}
-    targets = {vm: int(ground.where[vm]) for vm in sorted((*placed, *extra), key=lambda vm: last[vm])}
+    problem, extra, targets = ground.sized.problem, _extra(ground), _targets(ground)
     return Placement(
         targets=targets,
         extra=extra,
@@ -147,6 +155,14 @@ def _placement(ground: Ground, unplaced: list[int]) -> Placement:
         bottleneck=bound(problem, ground.inbound),
         spread=_spread(ground),
     )
+
+
+def _targets(ground: Ground) -> dict[int, int]:
+    """Where each goes that does, in the order in which they got these targets."""
+    problem = ground.sized.problem
+    moved = [vm for vm in problem.movers if ground.where[vm] != NOWHERE] + [*_extra(ground)]
+    last = {vm: n for n, (vm, _) in enumerate(ground.log)}
+    return {vm: int(ground.where[vm]) for vm in sorted(moved, key=lambda vm: last[vm])}
 
 
 def _after(ground: Ground, targets: dict[int, int], extra: tuple[int, ...]) -> dict[int, tuple[int, ...]]:
