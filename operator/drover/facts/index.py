@@ -1,7 +1,7 @@
 """Who belongs to whom in one Snapshot. Made anew each round; it is never kept."""
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -20,6 +20,8 @@ K = TypeVar("K", bound=Hashable)
 class Index:
     """The relations every part of a round asks for. Only pods that are not terminal are in it."""
 
+    present: Sequence[tuple[Pod, VMI | None]]
+    """All pods, each with the VMI that controls it, if one does."""
     launchers: Mapping[str, list[Pod]]
     """Launcher pods by the UID of their VMI."""
     targets: Mapping[str, Pod]
@@ -61,11 +63,15 @@ def _age(pod: Pod) -> tuple[float, str]:
 
 def index(snapshot: Snapshot) -> Index:
     """The index of a snapshot, in one pass over each of its resources."""
-    pods = [pod for pod in snapshot.pods.values() if pod.is_launcher and not pod.terminal]
+    vmis = {vmi.uid: vmi for vmi in snapshot.vmis.values()}
+    owned = [(pod, pod.vmi_uid) for pod in snapshot.pods.values() if not pod.terminal]
+    launching = [(pod, uid) for pod, uid in owned if pod.is_launcher]
+    pods = [pod for pod, _ in launching]
     return Index(
-        launchers=_grouped(pods, lambda pod: pod.vmi_uid),
-        targets={pod.migration_uid: pod for pod in pods if pod.migration_uid},
-        vmis_by_uid={vmi.uid: vmi for vmi in snapshot.vmis.values()},
+        present=[(pod, vmis.get(uid)) for pod, uid in owned],
+        launchers=_by_owner(launching),
+        targets={uid: pod for pod in pods if (uid := pod.migration_uid)},
+        vmis_by_uid=vmis,
         guests=_grouped(snapshot.vmis.values(), lambda vmi: vmi.node),
         in_flight=_grouped((vmim for vmim in snapshot.vmims.values() if not vmim.final), lambda vmim: vmim.vmi_key),
         by_plan=_grouped((vmim for vmim in _known(snapshot) if vmim.plan_uid), lambda vmim: vmim.plan_uid),
@@ -76,6 +82,13 @@ def index(snapshot: Snapshot) -> Index:
         networked=_networked(snapshot),
         reports=_grouped(snapshot.reports.values(), lambda report: report.spec.plan.uid),
     )
+
+
+def _by_owner(owned: Iterable[tuple[Pod, str]]) -> dict[str, list[Pod]]:
+    result: dict[str, list[Pod]] = {}
+    for pod, uid in owned:
+        result.setdefault(uid, []).append(pod)
+    return result
 
 
 def _networked(snapshot: Snapshot) -> frozenset[str]:

@@ -5,6 +5,7 @@ Rules: apimachinery pkg/labels/selector.go, component-helpers scheduling/corev1/
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from drover.facts.wire import Wire
 
@@ -59,8 +60,14 @@ class LabelSelector(Wire, frozen=True, kw_only=True):
 
     def requirements(self) -> tuple[Requirement, ...]:
         """The same as expressions only, in one order: a value that can be a key."""
-        exact = (Requirement(key=key, operator="In", values=(text,)) for key, text in self.match_labels.items())
-        return tuple(sorted((*exact, *self.match_expressions), key=lambda r: (r.key, r.operator, r.values)))
+        return _requirements(tuple(self.match_labels.items()), self.match_expressions)
+
+
+@lru_cache(maxsize=4096)
+def _requirements(labels: tuple[tuple[str, str], ...], others: tuple[Requirement, ...]) -> tuple[Requirement, ...]:
+    """Made once: many pods of a fleet have the same selectors."""
+    exact = (Requirement(key=key, operator="In", values=(text,)) for key, text in labels)
+    return tuple(sorted((*exact, *others), key=lambda r: (r.key, r.operator, r.values)))
 
 
 def includes(labels: Mapping[str, str], wanted: Mapping[str, str]) -> bool:

@@ -22,8 +22,8 @@ def has_room(demand: Amounts, fleet: Fleet) -> Mask:
 
 def fits(demand: Amounts, fleet: Fleet, node: int) -> bool:
     """Whether all that is asked for is free on this node."""
-    asked = demand > 0
-    return bool((fleet.free[node][asked] >= demand[asked]).all())
+    each = zip(demand.tolist(), fleet.free[node].tolist(), strict=True)
+    return all(free >= asked for asked, free in each if asked > 0)
 
 
 def shortages(demand: Amounts, fleet: Fleet) -> list[Reason | None]:

@@ -5,6 +5,7 @@ plugins/interpodaffinity.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 import msgspec
 
@@ -69,15 +70,23 @@ def _terms(
     if required is None:
         return ()
     return tuple(
-        Term(
-            key=each.topology_key,
-            namespaces=_namespaces(each, namespace, namespaces, incoming),
-            selector=_selector(each, labels),
-            none=each.label_selector is None,
-        )
-        for each in required.required
-        if not _is_for_itself(each)
+        [
+            _term(
+                each.topology_key,
+                _namespaces(each, namespace, namespaces, incoming),
+                _selector(each, labels),
+                each.label_selector is None,
+            )
+            for each in required.required
+            if not _is_for_itself(each)
+        ]
     )
+
+
+@lru_cache(maxsize=4096)
+def _term(key: str, namespaces: frozenset[str] | None, selector: tuple[Requirement, ...], none: bool) -> Term:
+    """Made once: many pods of a fleet say the same, and what is the same object need not be compared."""
+    return Term(key, namespaces, selector, none)
 
 
 def _is_for_itself(term: PodAffinityTerm) -> bool:
@@ -85,6 +94,8 @@ def _is_for_itself(term: PodAffinityTerm) -> bool:
     to keep without counting: there are as many such terms as VMs that were ever migrated."""
     selector = term.label_selector
     if selector is None or term.topology_key != HOSTNAME:
+        return False
+    if not selector.match_expressions and CREATED_BY not in selector.match_labels:
         return False
     keys = {*selector.match_labels, *(each.key for each in selector.match_expressions)}
     return keys == {CREATED_BY}

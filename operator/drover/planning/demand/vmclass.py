@@ -6,7 +6,6 @@ target is applied in `planning.demand.rendering` and `planning.demand.selection`
 """
 
 from collections.abc import Mapping
-from functools import lru_cache
 
 import msgspec
 
@@ -154,13 +153,7 @@ def target_demand(vmi: VMI, pod: Pod, kubevirt: KubeVirt | None) -> Resources:
 
 
 def _pages(requests: Mapping[str, int]) -> int:
-    return sum([requests[name] for name in _page_names(tuple(requests))])
-
-
-@lru_cache(maxsize=1024)
-def _page_names(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Those of the resources that are huge pages: few pods ask for any, and each is asked."""
-    return tuple(name for name in names if name.startswith("hugepages-"))
+    return sum([amount for name, amount in requests.items() if name.startswith("hugepages-")])
 
 
 def _with_guest(vmi: VMI | None, pod: Pod, requests: Mapping[str, int]) -> Resources:

@@ -285,6 +285,5 @@ def _lanes(limits: Limits | None) -> Limits:
 
 def _left(demand: Amounts, fleet: Fleet, node: int) -> float:
     """The fraction of its scarcest asked-for resource that the node would have left."""
-    asked = (demand > 0) & (demand < IMPOSSIBLE)
-    rest = (fleet.free[node, asked] - demand[asked]) / np.maximum(fleet.allocatable[node, asked], 1)
-    return float(rest.min(initial=1.0))
+    each = zip(demand.tolist(), fleet.free[node].tolist(), fleet.allocatable[node].tolist(), strict=True)
+    return min([(free - asked) / max(has, 1) for asked, free, has in each if 0 < asked < IMPOSSIBLE], default=1.0)

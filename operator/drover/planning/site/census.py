@@ -21,10 +21,9 @@ def occupants(
     """Every VM once, every other bound pod, and what further pods a VM has, if they concern anybody; nothing that is
     terminal."""
     found: list[Occupant] = []
-    for pod in snapshot.pods.values():
-        if not pod.node or pod.terminal or not concerns(pod):
+    for pod, vmi in index.present:
+        if not pod.node or not concerns(pod):
             continue
-        vmi = index.vmis_by_uid.get(pod.vmi_uid)
         if vmi is None:
             found.append(_pod(pod, snapshot, position))
         elif _stands_for(pod, vmi, index):

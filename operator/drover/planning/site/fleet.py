@@ -115,6 +115,6 @@ def row(amounts: Mapping[str, int], names: Iterable[str]) -> Amounts:
     return np.array([max(-MOST, min(MOST, amounts.get(name, 0))) for name in names], dtype=np.int64)
 
 
-def table(rows: Sequence[Resources], names: tuple[str, ...]) -> Amounts:
+def table(rows: Sequence[Mapping[str, int]], names: tuple[str, ...]) -> Amounts:
     """int64[rows, resources]."""
     return np.array([row(each, names) for each in rows], dtype=np.int64).reshape(len(rows), len(names))

@@ -15,7 +15,7 @@ import numpy as np
 
 from drover.planning.demand.terms import Term
 from drover.planning.site.population import Occupant, Population
-from drover.planning.site.topology import Counts, Domains, Mask, Topology
+from drover.planning.site.topology import Domains, Mask, Topology
 
 AFFINITY = "lacks, in its {key}, the pods that the VM requires near it"
 ANTI_AFFINITY = "has pods in its {key} that the VM requires to be apart from"
@@ -24,20 +24,26 @@ SYMMETRY = "has pods in its {key} that require to be apart from the VM"
 
 @dataclass(slots=True, eq=False)
 class _Counted:
-    """How many places of the pods that are meant are in each domain. `whole`: both hosts of a moving VM count."""
+    """How many places of the pods that are meant are in each domain where any are: few, of thousands. `whole`: both
+    hosts of a moving VM count."""
 
     domains: Domains
-    counts: Counts
     whole: bool
+    counts: dict[int, int] = field(default_factory=dict)
 
     def put(self, places: Iterable[int], change: int) -> None:
         for place in places:
-            self.counts[self.domains.of[place]] += change
+            domain = self.domains.numbers[place]
+            self.counts[domain] = self.counts.get(domain, 0) + change
+
+    def anywhere(self) -> bool:
+        """Whether one is in any domain."""
+        return any(count > 0 for domain, count in self.counts.items() if domain >= 0)
 
     def present(self) -> Mask:
         """bool[nodes]: whether one is in the node's domain."""
-        some = self.counts > 0
-        some[-1] = False
+        some = np.zeros(len(self.domains.names) + 1, dtype=np.bool_)
+        some[[domain for domain, count in self.counts.items() if count > 0 and domain >= 0]] = True
         result: Mask = some[self.domains.of]
         return result
 
@@ -165,7 +171,7 @@ class Neighbours:
         by_key = self._of_all(terms)
         for counted in by_key.values():
             result &= counted.domains.has
-        if not any(counted.counts[:-1].any() for counted in by_key.values()) and _all_mean(terms, vm):
+        if not any(counted.anywhere() for counted in by_key.values()) and _all_mean(terms, vm):
             return result
         for counted in by_key.values():
             result &= counted.present()
@@ -222,8 +228,7 @@ class Neighbours:
         return [n for n in found if all(term.means(known[n].namespace, known[n].labels) for term in rest)]
 
     def _count(self, key: str, who: Iterable[int], *, whole: bool) -> _Counted:
-        domains = self.topology.domains(key)
-        result = _Counted(domains, domains.zeros(), whole)
+        result = _Counted(self.topology.domains(key), whole)
         for n in who:
             result.put(self._places(n, whole=whole), 1)
             self._concerned.setdefault(n, []).append(result)

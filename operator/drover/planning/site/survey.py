@@ -1,6 +1,7 @@
 """From a Snapshot to the Fleet: what is on every node, or on its way there."""
 
 from collections.abc import Callable, Container, Iterable, Mapping
+from functools import lru_cache
 
 import msgspec
 
@@ -25,6 +26,7 @@ from drover.planning.site.nodeclass import NodeClasses
 from drover.planning.site.population import Population
 from drover.planning.site.promised import promised
 from drover.planning.site.spread import Spreading
+from drover.planning.site.sums import Sums
 from drover.planning.site.topology import Topology
 
 
@@ -109,27 +111,21 @@ def _capacity(node: Node) -> Resources:
 
 def _used(snapshot: Snapshot, index: Index, wanted: Positions, names: tuple[str, ...]) -> Amounts:
     """int64[nodes, names]: what is taken on the wanted nodes, in one pass over pods and migrations."""
-    sums = [dict.fromkeys(names, 0) for _ in snapshot.nodes]
-    for pod in snapshot.pods.values():
+    sums = Sums(len(snapshot.nodes), names)
+    for pod, vmi in index.present:
         n = wanted.get(pod.spec.node_name)
-        if n is not None and not pod.terminal:
+        if n is not None:
             requests = pod.requests()
-            _add(sums[n], requests)
-            sums[n][GUEST_MEMORY] += guest_memory(index.vmis_by_uid.get(pod.vmi_uid), pod, requests)
+            sums.add(n, requests, guest_memory(vmi, pod, requests))
     for node, pod in promised(snapshot, index):
         if node in wanted:
-            _add(sums[wanted[node]], demand(index.vmis_by_uid.get(pod.vmi_uid), pod))
+            whole = demand(index.vmis_by_uid.get(pod.vmi_uid), pod)
+            sums.add(wanted[node], whole, whole[GUEST_MEMORY])
     for node, vmi, pod in inbound(snapshot, index):
         if node in wanted:
-            _add(sums[wanted[node]], target_demand(vmi, pod, snapshot.kubevirt))
-    return table(sums, names)
-
-
-def _add(sums: Resources, amounts: Mapping[str, int]) -> None:
-    """What no node offers is nobody's loss."""
-    for name, amount in amounts.items():
-        if name in sums:
-            sums[name] += amount
+            whole = target_demand(vmi, pod, snapshot.kubevirt)
+            sums.add(wanted[node], whole, whole[GUEST_MEMORY])
+    return sums.table()
 
 
 def guest(vmi: VMI, snapshot: Snapshot, index: Index, position: Positions) -> Guest | None:
@@ -150,7 +146,7 @@ def class_of(vmi: VMI, snapshot: Snapshot, index: Index) -> VMClass | None:
     pod = index.source_pod(vmi)
     if pod is None:
         return None
-    return classify(
+    vm_class = classify(
         vmi,
         pod,
         snapshot.node(vmi.node),
@@ -159,6 +155,13 @@ def class_of(vmi: VMI, snapshot: Snapshot, index: Index) -> VMClass | None:
         volumes=volumes(vmi, pod, snapshot),
         off_network=bool(index.networked) and vmi.node not in index.networked,
     )
+    return _same(vm_class)
+
+
+@lru_cache(maxsize=4096)
+def _same(vm_class: VMClass) -> VMClass:
+    """One of all that are equal: what is the same object need not be compared."""
+    return vm_class
 
 
 def _added(pod: Pod, snapshot: Snapshot) -> Mapping[str, str] | None:

@@ -23,6 +23,8 @@ class Domains:
     key: str
     of: NDArray[np.int64]
     names: tuple[str, ...]
+    numbers: Sequence[int]
+    """The same as `of`, for whoever asks of one node."""
 
     def zeros(self) -> Counts:
         return np.zeros(len(self.names) + 1, dtype=np.int64)
@@ -46,6 +48,6 @@ class Topology:
             values = [node.labels.get(key) for node in self.nodes]
             names = tuple(sorted({value for value in values if value is not None}))
             numbers = {name: n for n, name in enumerate(names)}
-            of = np.array([-1 if value is None else numbers[value] for value in values], dtype=np.int64)
-            self._known[key] = Domains(key, of, names)
+            of = [-1 if value is None else numbers[value] for value in values]
+            self._known[key] = Domains(key, np.array(of, dtype=np.int64), names, of)
         return self._known[key]
