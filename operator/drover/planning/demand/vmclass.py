@@ -6,6 +6,7 @@ target is applied in `planning.demand.rendering` and `planning.demand.selection`
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 import msgspec
 
@@ -147,13 +148,22 @@ def target_demand(vmi: VMI, pod: Pod, kubevirt: KubeVirt | None) -> Resources:
     """What the target pod will request of what nodes say they have, and the pod beside it if the VM has hotplugged
     volumes."""
     target, beside = rendering.as_target(vmi, pod, kubevirt), attachment.attachment(vmi, kubevirt)
-    wanted = {name: amount for name, amount in asked(target.spec).items() if name not in pod.claimed}
-    whole = _with_guest(vmi, target, wanted)
+    whole = _with_guest(vmi, target, _unclaimed(asked(target.spec), pod.claimed))
     return total([whole, demand(None, beside)]) if beside is not None else whole
 
 
+def _unclaimed(requests: Mapping[str, int], claimed: frozenset[str]) -> Mapping[str, int]:
+    return {name: amount for name, amount in requests.items() if name not in claimed} if claimed else requests
+
+
 def _pages(requests: Mapping[str, int]) -> int:
-    return sum([amount for name, amount in requests.items() if name.startswith("hugepages-")])
+    return sum([requests[name] for name in _page_names(tuple(requests))])
+
+
+@lru_cache(maxsize=1024)
+def _page_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of the resources that are huge pages: few pods ask for any, and each is asked."""
+    return tuple(name for name in names if name.startswith("hugepages-"))
 
 
 def _with_guest(vmi: VMI | None, pod: Pod, requests: Mapping[str, int]) -> Resources:

@@ -5,6 +5,7 @@ pkg/virt-config/virt-config.go (GetMigrationConfiguration).
 """
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from math import inf
 from typing import TypeVar
 
@@ -21,10 +22,15 @@ _NONE = Options()
 
 def policy_of(vmi: VMI, snapshot: Snapshot) -> Policy:
     """The configuration of the VM's next migration, as far as it decides how that goes and ends."""
+    found = _meaning(vmi, snapshot) if snapshot.policies else None
+    cluster = _of_cluster(snapshot.kubevirt)
+    return combined(found.spec, cluster) if found is not None else _plain(cluster)
+
+
+def _meaning(vmi: VMI, snapshot: Snapshot) -> MigrationPolicy | None:
     namespace = snapshot.namespaces.get(("", vmi.metadata.namespace))
     labels = namespace.metadata.labels if namespace is not None else {}
-    found = matching(snapshot.policies.values(), vmi.metadata.labels, labels) if snapshot.policies else None
-    return combined(found.spec if found is not None else _NONE, _of_cluster(snapshot.kubevirt))
+    return matching(snapshot.policies.values(), vmi.metadata.labels, labels)
 
 
 def matching(policies: Iterable[MigrationPolicy], vmi: Labels, namespace: Labels) -> MigrationPolicy | None:
@@ -32,6 +38,12 @@ def matching(policies: Iterable[MigrationPolicy], vmi: Labels, namespace: Labels
     None if none means the VM."""
     meant = [policy for policy in policies if _means(policy.spec.selectors, vmi, namespace)]
     return min(meant, key=lambda policy: _rank(policy, vmi), default=None)
+
+
+@lru_cache(maxsize=64)
+def _plain(cluster: Options) -> Policy:
+    """Of the many that no policy means."""
+    return combined(_NONE, cluster)
 
 
 def combined(above: Options, below: Options) -> Policy:

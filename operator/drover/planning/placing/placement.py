@@ -204,7 +204,17 @@ class Site:
         problem = self.problem(asking, [rows[n] for n in able])
         found = portfolio.place(problem, relations.fresh, lambda: self.proven(asking, self.fleet))
         counts = problem.allowed.sum(axis=1)[problem.row].tolist()
+        if found.standing:
+            return self._taken(found.targets, asking, counts)
         return self._settled(found.targets, asking, relations.fresh(), counts)
+
+    def _taken(self, targets: Mapping[int, int], movers: Sequence[Mover], counts: Sequence[int]) -> Answers:
+        """Of those that are expected there already, in their order."""
+        answers: Answers = {}
+        for vm, target in targets.items():
+            answers[movers[vm].uid] = self._placed(movers[vm], target, counts[vm])
+            self.fleet.take(target, self._demand(movers[vm]))
+        return answers
 
     def _settled(
         self, targets: Mapping[int, int], movers: Sequence[Mover], relations: FleetRelations, counts: Sequence[int]
@@ -222,7 +232,7 @@ class Site:
 
     def offered(self, mover: Mover) -> bool:
         """Whether any node has all that it asks for at all."""
-        return bool((self._demand(mover) < IMPOSSIBLE).all())
+        return max(self._demand(mover).tolist()) < IMPOSSIBLE
 
     def problem(self, movers: Sequence[Mover], masks: Sequence[Mask]) -> Problem:
         """Nodes that a VM may not go to are in its row already: the problem's `barred` is for others."""
@@ -259,11 +269,15 @@ class Site:
 
     def settle(self, mover: Mover, target: int, count: int) -> Placed:
         """It goes there, one of so many nodes that may take it."""
+        placed = self._placed(mover, target, count)
+        self.fleet.move(mover.guest, target)
+        return placed
+
+    def _placed(self, mover: Mover, target: int, count: int) -> Placed:
         guest, fleet = mover.guest, self.fleet
         what = "the only node that may take it" if count == 1 else f"one of {count} nodes that may take it"
         left = _left(self._demand(mover), fleet, target)
         doubt = chain.doubt(guest, fleet, target) if self.codes(mover)[target] < chain.FITS else ""
-        fleet.move(guest, target)
         why = f"{what}; {left:.0%} of its scarcest resource stays free"
         return Placed(fleet.nodes[target].name, why, doubt)
 

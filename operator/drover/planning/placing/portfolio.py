@@ -31,6 +31,9 @@ class Placement:
     after: dict[int, tuple[int, ...]]
     bottleneck: float
     spread: float
+    standing: bool
+    """Whether the relations have everybody where he goes, each having been allowed to in this order: it need not be
+    asked and done again."""
 
 
 def place(
@@ -64,7 +67,9 @@ def place(
     assert best is not None
     hope = exhaustive and len(best[2]) > (left or 0)
     found = _backtracked(ready, relations, len(best[2])) or _deepened(best[1], best[2], relations) if hope else None
-    return _placement(*(found or best[1:]))
+    # Whoever was placed and then sent elsewhere has not been asked about in the order of the targets.
+    standing = not hope and best[1] is ground and len(ground.log) == len(ready.problem.movers) - len(best[2])
+    return _placement(*(found or best[1:]), standing=standing)
 
 
 def _backtracked(ready: Sized, relations: Callable[[], Relations], worth: int) -> tuple[Ground, list[int]] | None:
@@ -145,7 +150,7 @@ def _spread(ground: Ground) -> float:
     return float(left.std()) if left.size else 0.0
 
 
-def _placement(ground: Ground, unplaced: list[int]) -> Placement:
+def _placement(ground: Ground, unplaced: list[int], *, standing: bool) -> Placement:
     problem, extra, targets = ground.sized.problem, _extra(ground), _targets(ground)
     return Placement(
         targets=targets,
@@ -154,6 +159,7 @@ def _placement(ground: Ground, unplaced: list[int]) -> Placement:
         after=_after(ground, targets, extra),
         bottleneck=bound(problem, ground.inbound),
         spread=_spread(ground),
+        standing=standing,
     )
 
 
