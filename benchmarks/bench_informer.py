@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from drover.garbage import collect_seldom
 from drover.watching.client import Client
 from drover.watching.informer import Informer
 from drover.watching.resources import NODES, PODS, VMIS, Resource
@@ -144,7 +145,7 @@ def fill(store: Store) -> None:
 
 def main() -> int:
     logging.disable()
-    gc.set_threshold(100_000, 50, 100)  # as the operator does
+    collect_seldom()  # as the operator does
     grown, store = measure_memory()
     rate = measure_rate()
     fill(store)

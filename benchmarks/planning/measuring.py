@@ -1,7 +1,6 @@
 """One plan, measured: how long, how much memory, how many VMs without a target, how many rules broken, how far from the
 shortest schedule; and the same of placement alone, where everybody may move if that makes room."""
 
-import gc
 import platform
 import time
 from collections import Counter
@@ -18,6 +17,7 @@ from benchmarks.planning.objects import a_goal, a_snapshot
 from benchmarks.planning.world import Size, World
 from drover.facts.index import index
 from drover.facts.snapshot import Snapshot
+from drover.garbage import collect_seldom, keep_what_is_there
 from drover.planning.placing.portfolio import bound, place
 from drover.planning.proposal import Assignment, propose
 from drover.planning.timing import bounds
@@ -57,8 +57,9 @@ def measure(size: Size, seed: int, times: int, bare: int) -> Measured:
     world = a_world(size, seed)
     snapshot = a_snapshot(world)
     goal = a_goal(world, snapshot, may_move=size.displaced > 0)
-    gc.collect()
-    gc.freeze()  # As the operator does with what it has listed.
+    # As the operator does.
+    collect_seldom()
+    keep_what_is_there()
     held = resident("VmRSS")
     reset_peak()
     seconds, proposal, peak = [], None, held

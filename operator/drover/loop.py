@@ -5,7 +5,6 @@ One loop decides for all plans and maintenances together: two would see the same
 
 import asyncio
 import contextlib
-import gc
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -18,6 +17,7 @@ from drover.acting.objects import write_status
 from drover.acting.outcome import Hands
 from drover.acting.perform import perform
 from drover.facts.snapshot import Snapshot
+from drover.garbage import keep_what_is_there
 from drover.metrics import Metrics
 from drover.planning.proposal import Proposals, propose
 from drover.reporting import due, phase_told
@@ -167,11 +167,9 @@ class Loop:
         return min((t for t in (decision.wake_at, later) if t is not None), default=None)
 
     def _settle_memory(self, snapshot: Snapshot) -> None:
-        """What was listed stays: else every collection walks through all of a large cluster, and most come in the
-        middle of a proposal, which allocates a lot."""
+        """What was listed stays."""
         if not self._frozen and not snapshot.unlisted:
-            gc.collect()
-            gc.freeze()
+            keep_what_is_there()
             self._frozen = True
 
     def _propose(self, snapshot: Snapshot, now: datetime) -> None:

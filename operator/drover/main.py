@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import gc
 import json
 import logging
 import os
@@ -13,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
+
+from drover.garbage import collect_seldom
 
 if TYPE_CHECKING:
     from drover.loop import Loop
@@ -120,12 +121,12 @@ def main(argv: list[str] | None = None) -> None:
     """The console script.
 
     numpy is loaded after this has set how many threads its BLAS may keep: the planner needs none of them, and each
-    costs memory. Garbage is collected seldom: what decoding makes is freed by reference counts.
+    costs memory.
     """
     options = arguments(argv)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     log_to_stderr(options.log_level, options.log_format)
-    gc.set_threshold(100_000, 50, 100)
+    collect_seldom()
     asyncio.run(serve(options))
 
 

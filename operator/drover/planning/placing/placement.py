@@ -232,7 +232,7 @@ class Site:
 
     def offered(self, mover: Mover) -> bool:
         """Whether any node has all that it asks for at all."""
-        return max(self._demand(mover).tolist()) < IMPOSSIBLE
+        return bool(max(self._demand(mover).tolist()) < IMPOSSIBLE)
 
     def problem(self, movers: Sequence[Mover], masks: Sequence[Mask]) -> Problem:
         """Nodes that a VM may not go to are in its row already: the problem's `barred` is for others."""

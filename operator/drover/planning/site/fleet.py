@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drover.facts.node import Node
-from drover.facts.quantity import Resources
 from drover.planning.demand.guest import Guest
 from drover.planning.demand.vmclass import VMClass
 from drover.planning.site.attaching import Attaching

@@ -20,6 +20,8 @@ from drover.planning.site.topology import Domains, Mask, Topology
 AFFINITY = "lacks, in its {key}, the pods that the VM requires near it"
 ANTI_AFFINITY = "has pods in its {key} that the VM requires to be apart from"
 SYMMETRY = "has pods in its {key} that require to be apart from the VM"
+FEW = 16
+"""So many domains are taken out of an array one by one; more at once."""
 
 
 @dataclass(slots=True, eq=False)
@@ -38,14 +40,26 @@ class _Counted:
 
     def anywhere(self) -> bool:
         """Whether one is in any domain."""
-        return any(count > 0 for domain, count in self.counts.items() if domain >= 0)
+        return bool(self._where())
 
     def present(self) -> Mask:
         """bool[nodes]: whether one is in the node's domain."""
         some = np.zeros(len(self.domains.names) + 1, dtype=np.bool_)
-        some[[domain for domain, count in self.counts.items() if count > 0 and domain >= 0]] = True
+        some[self._where()] = True
         result: Mask = some[self.domains.of]
         return result
+
+    def bar(self, nodes: Mask) -> None:
+        """Take the nodes out in whose domain one is."""
+        where = self._where()
+        if len(where) > FEW:
+            nodes &= ~self.present()
+            return
+        for domain in where:
+            nodes[self.domains.nodes(domain)] = False
+
+    def _where(self) -> list[int]:
+        return [domain for domain, count in self.counts.items() if count > 0 and domain >= 0]
 
 
 @dataclass(slots=True, eq=False)
@@ -94,9 +108,9 @@ class Neighbours:
         """bool[nodes]: where the VM may go."""
         result = self._attracted(vm)
         for term in vm.bonds.apart:
-            result &= ~self._of_term(term).present()
+            self._of_term(term).bar(result)
         for _, counted in self._repelled_by(vm):
-            result &= ~counted.present()
+            counted.bar(result)
         return result
 
     def refuses(self, vm: Occupant, node: int) -> str | None:

@@ -26,6 +26,14 @@ class Domains:
     numbers: Sequence[int]
     """The same as `of`, for whoever asks of one node."""
 
+    _order: NDArray[np.int64]
+    _starts: Sequence[int]
+    """The nodes sorted by domain, and where each domain begins among them."""
+
+    def nodes(self, domain: int) -> NDArray[np.int64]:
+        """The nodes of a domain."""
+        return self._order[self._starts[domain] : self._starts[domain + 1]]
+
     def zeros(self) -> Counts:
         return np.zeros(len(self.names) + 1, dtype=np.int64)
 
@@ -48,6 +56,12 @@ class Topology:
             values = [node.labels.get(key) for node in self.nodes]
             names = tuple(sorted({value for value in values if value is not None}))
             numbers = {name: n for n, name in enumerate(names)}
-            of = [-1 if value is None else numbers[value] for value in values]
-            self._known[key] = Domains(key, np.array(of, dtype=np.int64), names, of)
+            self._known[key] = _domains(key, names, [-1 if value is None else numbers[value] for value in values])
         return self._known[key]
+
+
+def _domains(key: str, names: tuple[str, ...], numbers: Sequence[int]) -> Domains:
+    of = np.array(numbers, dtype=np.int64)
+    order = np.argsort(of, kind="stable")
+    starts = np.searchsorted(of[order], np.arange(len(names) + 1))
+    return Domains(key, of, names, numbers, order, starts.tolist())
