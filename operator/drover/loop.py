@@ -43,6 +43,8 @@ LISTING_SECONDS = 15.0
 """How long the first lists may take before statuses say that we wait for them."""
 PROPOSE_AGAIN = timedelta(seconds=30)
 """What only time changes (a target that was refused may be asked again) is noticed after this at the latest."""
+REST_SECONDS = 5.0
+"""After each proposal the planner rests as long as that took, at most so long."""
 OURS: Mapping[str, Resource[Any]] = {"plans": resources.PLANS, "maintenances": resources.MAINTENANCES}
 WATCHED: tuple[Resource[Any], ...] = (*resources.CLUSTER, resources.REPORTS)
 
@@ -202,6 +204,14 @@ class Loop:
         if proposals != self._proposals:
             self._proposals = proposals
             self._store.changed.set()
+        await self._rest(min(time.monotonic() - began, REST_SECONDS))
+        if self._store.revision != self._proposed_for:
+            self._store.changed.set()
+
+    async def _rest(self, seconds: float) -> None:
+        """The planner shares a processor with what watches and starts: in a large cluster where something always
+        changes it would have it alone, so it takes no more than half of the time."""
+        await asyncio.sleep(seconds)
 
     async def _report(self, decision: Decision, snapshot: Snapshot, now: datetime) -> datetime | None:
         """Write the statuses that are due."""

@@ -1,10 +1,12 @@
 """One round of the loop: when it decides, and when it waits for the first lists."""
 
+import json
 from datetime import UTC, datetime
 
 import pytest
 
 from drover import loop as loops
+from drover.api.plan import MigrationPlan
 from drover.facts.snapshot import Snapshot
 from drover.loop import Loop
 from drover.metrics import Metrics
@@ -35,6 +37,12 @@ def decided(monkeypatch: pytest.MonkeyPatch) -> list[Snapshot]:
 
 def a_loop(store: Store) -> Loop:
     return Loop(Client(), store, Metrics(), clock=lambda: NOW)
+
+
+def a_plan(name: str) -> MigrationPlan:
+    metadata = {"name": name, "namespace": "vms", "uid": name, "resourceVersion": "2"}
+    body = {"metadata": metadata, "spec": {"evacuate": {"nodes": {"names": ["n"]}}}}
+    return PLANS.decode(json.dumps(body).encode())
 
 
 def list_all(store: Store, resources: tuple[object, ...]) -> None:
@@ -71,3 +79,37 @@ async def test_it_decides_when_it_knows_enough(
     if listed and not decides:
         assert again is not None
         assert (again - NOW).total_seconds() <= patience
+
+
+async def test_what_changes_meanwhile_is_planned_for_after_a_rest(
+    monkeypatch: pytest.MonkeyPatch, decided: list[Snapshot]
+) -> None:
+    store = Store(clock=lambda: NOW)
+    list_all(store, ALL)
+    store.put(PLANS, a_plan("one"))
+    planned: list[int] = []
+    rested: list[float] = []
+
+    def propose(*_: object) -> Proposals:
+        planned.append(store.revision)
+        if len(planned) == 1:
+            store.put(PLANS, a_plan("another"))
+        return {}
+
+    async def rest(seconds: float) -> None:
+        store.changed.clear()
+        rested.append(seconds)
+
+    monkeypatch.setattr(loops, "propose", propose)
+    loop = a_loop(store)
+    monkeypatch.setattr(loop, "_rest", rest)
+    await loop._round()
+    assert decided
+    assert loop._proposing is not None
+    await loop._proposing
+    assert len(rested) == 1
+    assert 0 <= rested[0] <= loops.REST_SECONDS
+    assert store.changed.is_set(), "nobody would plan for the other before something else changes"
+    await loop._round()
+    await loop._proposing
+    assert planned == [planned[0], planned[0] + 1]
