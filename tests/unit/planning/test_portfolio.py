@@ -174,6 +174,38 @@ def test_a_mover_changes_its_mind_before_a_resident_is_made_to_move() -> None:
     assert ground.where.tolist() == [1, 2, 2]
 
 
+def test_several_leave_the_one_node_that_their_leaving_helps() -> None:
+    """Forty others lack less, and nobody is there who could go."""
+    rest = 40
+    never = NEVER({(0, 0), (1, 0), (2, 0)})
+    scene = a_scene(
+        [[6], [3], [3]] + [[1]] * rest,
+        [0] * 3 + [*range(2, rest + 2)],
+        [[12]] + [[6]] * (rest + 1),
+        [0, 1, 2],
+        never=never,
+    )
+    ground = Ground(sized(scene.problem), Unrelated())
+    ground.go(1, 1)
+    ground.go(2, 1)
+    assert repair(ground, [0]) == []
+    assert ground.where[0] == 1
+
+
+def test_several_leave_for_one_who_leaves_if_nothing_else_helps() -> None:
+    """VM 1 has to leave node 1 for VM 0, and VMs 2 and 3 node 2 for VM 1."""
+    homes = {0: {1}, 1: {1, 2}, 2: {2, 3}, 3: {2, 4}}
+    never = NEVER({(vm, node) for vm, its in homes.items() for node in range(5) if node not in its})
+    scene = a_scene([[6], [6], [3], [3]], [0] * 4, [[18], [6], [6], [3], [3]], [0, 1, 2, 3], never=never)
+    ground = Ground(sized(scene.problem), Unrelated())
+    for vm, node in (1, 1), (2, 2), (3, 2):
+        ground.go(vm, node)
+    assert repair(ground, [0]) == [0]
+    assert ground.where.tolist() == [NOWHERE, 1, 2, 2]
+    assert repair(ground, [0], deep=True) == []
+    assert ground.where.tolist() == [1, 2, 3, 4]
+
+
 @pytest.mark.parametrize("style", STYLES, ids=str)
 def test_a_target_with_much_inbound_work_is_worse(style: Style) -> None:
     """The one that is liked best, whatever it is liked for, does not get both when one is more than it can take."""
