@@ -194,8 +194,16 @@ def _one(
     classes = {mover.uid: mover.guest.vm_class for mover in movers}
     empty = ground.copy()
 
+    proofs: dict[tuple[frozenset[str], bytes], Shortfall | None] = {}
+
+    def proof(asking: Sequence[placement.Mover], fleet: Fleet) -> Shortfall | None:
+        key = frozenset(mover.uid for mover in asking), fleet.free.tobytes()
+        if key not in proofs:
+            proofs[key] = shortfall(asking, fleet, fleet.free, barred)
+        return proofs[key]
+
     def proven(asking: Sequence[placement.Mover], fleet: Fleet) -> int:
-        found = shortfall(asking, fleet, fleet.free, barred)
+        found = proof(asking, fleet)
         return found.vms if found is not None else 0
 
     answers = placement.place(movers, ground, barred, goal.limits, proven)
@@ -213,7 +221,7 @@ def _one(
             found = _refused(uid, answer, classes[uid])
             refused[uid] = replace(found, suggestion=more.suggestions.get(uid, found.suggestion))
     short = any(each.eligible for uid, each in refused.items() if uid in classes)
-    lacking = shortfall(movers, ground, empty.free, barred) if short else None
+    lacking = proof(movers, empty) if short else None
     mark = nodes_mark(snapshot)
     return Proposal(_hash(goal, barred, snapshot), assignments, refused, mark, shortfall=lacking)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from drover.planning.checks import chain
 from drover.planning.checks.room import fits
 from drover.planning.placing import portfolio
 from drover.planning.placing.placement import Answers, Mover, Placed, Site, place, waiting
@@ -17,7 +18,7 @@ from drover.planning.site.fleet import Amounts, Fleet
 from drover.planning.site.topology import Mask
 from drover.planning.timing.moves import Limits
 
-NEAREST = 32
+NEAREST = 16
 """On how many nodes others are asked to leave for VMs of one kind: those that lack least."""
 
 
@@ -33,14 +34,21 @@ def nearly(movers: Sequence[Mover], fleet: Fleet, barred: Mapping[str, str]) -> 
     """The nodes on which least is missing for one of the VMs, by name."""
     site = Site(fleet, ~fleet.among(barred), None)
     found: set[int] = set()
-    for row, demand in {(id(row), demand.tobytes()): (row, demand) for row, demand in _asked(site, movers)}.values():
+    for row, demand in {(r.tobytes(), d.tobytes()): (r, d) for r, d in _asked(site, movers)}.values():
         found.update(_nearest(row, demand, fleet))
     return tuple(fleet.nodes[n].name for n in sorted(found))
 
 
 def _asked(site: Site, movers: Sequence[Mover]) -> list[tuple[Mask, Amounts]]:
     """Where each of them may go, and what it asks for, of those that any node can take at all."""
-    return [(site.allowed(each), site.fleet.demand(each.guest.vm_class)) for each in movers if site.offered(each)]
+    return [(_open(site, each), site.fleet.demand(each.guest.vm_class)) for each in movers if site.offered(each)]
+
+
+def _open(site: Site, mover: Mover) -> Mask:
+    """bool[nodes]: where those that stay let it go; if that is nowhere, where it may go for all that labels say."""
+    row = site.allowed(mover)
+    let = row & chain.moving(mover.guest, site.fleet)
+    return let if let.any() else row
 
 
 def _nearest(row: Mask, demand: Amounts, fleet: Fleet) -> list[int]:

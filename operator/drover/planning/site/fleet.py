@@ -106,6 +106,7 @@ class Fleet:
             self.attaching.copy(),
             self.ports.copy(),
             self.classes,
+            self._demands,
         )
 
 
