@@ -60,7 +60,7 @@ def relieve(answers: Answers, asking: Asking, *, may_move: bool) -> Relief:
     found = _around(room, asking, fresh)
     if len(_short(asking.movers, found)) >= len(short):
         return Relief(answers)
-    if not may_move:
+    if room.extra and not may_move:
         return Relief(answers, suggestions={uid: _suggestion(uid, room, asking) for uid in room.placed})
     asking.ground.become(fresh)
     extra = {uid: replace(each, why=f"makes room for {_names(uid, room, asking)}") for uid, each in room.extra.items()}

@@ -57,6 +57,16 @@ def test_a_target_is_given_up_where_that_helps_another() -> None:
     assert targets(scene.place(scene.mover(WEB, kept="n2"), scene.mover(large))) == {"x-large": "n2", "web": "n3"}
 
 
+def test_of_many_only_those_give_their_target_up_who_are_in_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only on n2 is enough room for the large one; n4, which the third has, is less full than n5 would be."""
+    monkeypatch.setattr(placement, "BEGIN_ANEW", 0)
+    large, third = a_vmi("x-large").on("n1").memory("7Gi"), a_vmi("y-third").on("n1").memory("4Gi")
+    nodes = small("n2", "8Gi"), small("n3", "5Gi"), small("n4", "5Gi"), small("n5", "6Gi")
+    scene = a_scene(a_node("n1"), *nodes, WEB, large, third)
+    found = scene.place(scene.mover(WEB, kept="n2"), scene.mover(large), scene.mover(third, kept="n4"))
+    assert targets(found) == {"x-large": "n2", "web": "n5", "y-third": "n4"}
+
+
 def test_a_target_is_kept_where_giving_it_up_helps_nobody() -> None:
     larger = a_vmi("x-larger").on("n1").memory("9Gi")
     scene = a_scene(a_node("n1"), small("n2", "8Gi"), small("n3", "16Gi").cordoned(), small("n4", "5Gi"), WEB, larger)

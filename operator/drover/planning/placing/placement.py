@@ -6,6 +6,7 @@ goes only if there is nothing else.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
@@ -24,6 +25,10 @@ from drover.planning.site.fleet import IMPOSSIBLE, Amounts, Fleet
 from drover.planning.site.topology import Mask
 from drover.planning.timing.moves import Limits
 
+IN_TURN = (True, False)
+"""First only targets that nobody doubts, then any."""
+INSISTING = 3
+"""How often those who were left out go first."""
 BEGIN_ANEW = 64
 """So many VMs are placed anew without the targets they had where that helps somebody; with more it takes too long."""
 
@@ -133,25 +138,63 @@ class Site:
 
     def best(self, movers: Sequence[Mover]) -> Answers:
         """Targets for as many as possible: those kept, then such as nobody doubts, then any. Where somebody is
-        left out, and there are few, all begin anew if that helps more of them."""
+        left out, and there are few, all begin anew if that helps more of them; then those who were left out go first.
+        """
         kept = self.keep([mover for mover in movers if mover.kept])
-        best, began = self._in_turn(kept, movers, (True, False)), bool(kept)
+        best, began = self._in_turn(kept, movers, IN_TURN), bool(kept)
         for turns in self._others(movers, began) if len(movers) <= BEGIN_ANEW else ():
             if len(best) == len(movers):
                 break
-            self._take_back(best, movers)
-            found = self._in_turn({}, movers, turns)
-            if len(found) > len(best):
-                best = found
-            else:
-                self._take_back(found, movers)
-                self._expect(best, movers)
+            best = self._better(best, movers, partial(self._in_turn, {}, movers, turns))
+        return best if len(best) == len(movers) else self._insisting(best, movers)
+
+    def _better(self, best: Answers, movers: Sequence[Mover], attempt: Callable[[], Answers]) -> Answers:
+        """The answers of another attempt from the beginning if it helps more of them."""
+        self._take_back(best, movers)
+        found = attempt()
+        if len(found) > len(best):
+            return found
+        self._take_back(found, movers)
+        self._expect(best, movers)
         return best
+
+    def _insisting(self, best: Answers, movers: Sequence[Mover]) -> Answers:
+        """Who was left out goes first, as long as that helps (squeaky wheel optimization: Joslin and Clements, JAIR
+        1999)."""
+        first: dict[str, Mover] = {}
+        for _ in range(INSISTING):
+            short = [mover for mover in movers if mover.uid not in best]
+            first |= {mover.uid: mover for mover in short}
+            found = self._better(best, movers, partial(self._around, list(first.values()), short, movers))
+            if found is best:
+                break
+            best = found
+        return best
+
+    def _around(self, first: Sequence[Mover], short: Sequence[Mover], movers: Sequence[Mover]) -> Answers:
+        """The answers where some go first, those of them that fit anywhere then. Nothing if that cannot help, for as
+        many as are `short` can have no target."""
+        fitting = [mover for mover in first if self._fits_somewhere(mover)]
+        able = [mover for mover in movers if self._may(mover)]
+        if not fitting or sum(map(self._may, short)) <= self.proven(able, self.fleet):
+            return {}
+        answers = self._in_turn({}, fitting, IN_TURN)
+        answers |= self.keep([mover for mover in movers if mover.kept and mover.uid not in answers])
+        return self._in_turn(answers, movers, IN_TURN)
+
+    def _may(self, mover: Mover) -> bool:
+        """Whether any node would take it if there were room."""
+        return bool(self.allowed(mover).any()) and self.offered(mover)
+
+    def _fits_somewhere(self, mover: Mover) -> bool:
+        """Whether any node would take it now."""
+        guest, fleet = mover.guest, self.fleet
+        return bool((self.allowed(mover) & chain.moving(guest, fleet) & chain.roomy(guest, fleet)).any())
 
     def _others(self, movers: Sequence[Mover], kept: bool) -> Iterator[tuple[bool, ...]]:
         """In which other ways they could begin: without what was kept, and without regard to doubts."""
         if kept:
-            yield True, False
+            yield IN_TURN
         if any((self.allowed(each) != self.allowed(each, strict=True)).any() for each in movers):
             yield (False,)
 
