@@ -18,7 +18,8 @@ from benchmarks.planning.world import Size, World
 from drover.facts.index import index
 from drover.facts.snapshot import Snapshot
 from drover.garbage import collect_seldom, keep_what_is_there
-from drover.planning.placing.portfolio import bound, place
+from drover.planning.placing.portfolio import place
+from drover.planning.placing.pricing import bound
 from drover.planning.proposal import Assignment, propose
 from drover.planning.timing import bounds
 from drover.planning.timing.moves import Job, Limits

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from drover.planning.placing.ejection import repair
 from drover.planning.placing.ground import NOWHERE, Ground, sized
 from drover.planning.placing.packing import REFUSAL, REPULSION, STYLES, Style, order, pack
-from drover.planning.placing.portfolio import Placement, bound, place
+from drover.planning.placing.portfolio import Placement, place
+from drover.planning.placing.pricing import bound
 from drover.planning.placing.problem import essential
 from tests.unit.planning.problems import Apart, Scene, Unrelated, a_scene, scenes
 
