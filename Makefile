@@ -5,12 +5,15 @@ PYTEST := .venv/bin/python -m pytest
 # Two processes, each with a control plane of its own; a cluster that is named is one for all.
 SPREAD := $(if $(CLUSTER),,-n 2 --dist loadfile --no-loadscope-reorder)
 export OPENBLAS_NUM_THREADS ?= 1
+# Where the environment forbids to keep bytecode, each of many processes would compile all it imports.
+unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .PHONY: help demo test check unit integration e2e crash crds golden bench control-plane requirements clean
 
 demo: .venv/ready control-plane ## See VMs leave a node, about two minutes (KEEP=1 stays up, SVG=file keeps a picture)
 	@$(RUN) -m demo $(if $(KEEP),--keep) $(if $(SVG),--svg $(SVG))
 
+test: export HYPOTHESIS_PROFILE ?= thorough
 test: unit integration e2e ## Everything but `crash`, on a real control plane
 
 check: .venv/ready ## Format, lint, types, layers, and that generated files are what they should be
@@ -23,8 +26,8 @@ check: .venv/ready ## Format, lint, types, layers, and that generated files are 
 	@$(RUN) -m drover.api.reference --check docs/api.md
 	@$(RUN) manifests/render.py --check
 
-unit: .venv/ready ## Tests without a server, seconds
-	@$(PYTEST) tests/unit -q -n 2
+unit: .venv/ready ## Tests without a server, seconds (HYPOTHESIS_PROFILE=thorough tries as many examples as `test`)
+	@$(PYTEST) tests/unit -q -n 2 --dist worksteal
 
 integration: .venv/ready control-plane ## One component on the real API server
 	@$(PYTEST) tests/integration -q $(SPREAD)

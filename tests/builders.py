@@ -4,7 +4,6 @@ Every builder holds the JSON an API server would send and decodes it as the oper
 object the wire could not carry. Names give UIDs: `a_vmi("web").uid` is `"web-uid"`.
 """
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self, TypeAlias
@@ -93,7 +92,7 @@ class Builder:
         return self
 
     def bytes(self) -> bytes:
-        return json.dumps(self.json).encode()
+        return msgspec.json.encode(self.json)
 
 
 class NodeBuilder(Builder):
@@ -449,7 +448,7 @@ def a_crd(*, can_pin: bool = True) -> CRD:
     schema = {"openAPIV3Schema": {"properties": {"spec": {"properties": fields}}}}
     name = "virtualmachineinstancemigrations.kubevirt.io"
     crd = {"metadata": {"name": name}, "spec": {"versions": [{"name": "v1", "served": True, "schema": schema}]}}
-    return msgspec.json.decode(json.dumps(crd).encode(), type=CRD)
+    return msgspec.json.decode(msgspec.json.encode(crd), type=CRD)
 
 
 a_node = NodeBuilder

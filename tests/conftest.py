@@ -1,8 +1,11 @@
 """What every level of tests shares."""
 
+import os
+
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.examples import THOROUGH
 from virtsim.cluster.controller import Controller
 
 
@@ -12,10 +15,14 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("long", settings.get_profile("default"), max_examples=10_000)
-settings.load_profile("default")
-"""A time limit for one example measures the machine; the whole suite has one. The long profile is for a night."""
+settings.register_profile(
+    "thorough", max_examples=THOROUGH, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("quick", settings.get_profile("thorough"), max_examples=40)
+settings.register_profile("long", settings.get_profile("thorough"), max_examples=10_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+"""A time limit for one example measures the machine; the whole suite has one. By hand it is quick, `make test` is
+thorough, and the long profile is for a night."""
 
 Controller.strict = True
 """What the simulator did not expect ends a test instead of being tried again."""

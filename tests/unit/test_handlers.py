@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import unused_port
+from kopf._cogs.aiokits import aiotasks
 
 from drover import handlers
 from drover.api.shared import FINALIZER
@@ -143,8 +144,19 @@ def test_the_finalizer_of_kopf_is_not_ours() -> None:
     assert handlers._settings().persistence.finalizer != FINALIZER
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When one of its tasks has failed, kopf gives others five seconds to end before it cancels them: not in a test."""
+    wait = aiotasks.wait
+
+    async def waiting(tasks: Any, *, timeout: float | None = None, **how: Any) -> Any:
+        return await wait(tasks, timeout=timeout and min(timeout, 0.1), **how)
+
+    monkeypatch.setattr(aiotasks, "wait", waiting)
+
+
+@pytest.mark.usefixtures("impatient")
 async def test_begins_again_when_an_error_in_a_watch_has_ended_it(cluster: Cluster, tmp_path: Path) -> None:
-    """It takes kopf five seconds to end."""
     await cluster.plans.put(an_object("p", 0))
     cluster.plans.watch_faults.append(errs(500, "InternalError"))
     async with handling(cluster, tmp_path):

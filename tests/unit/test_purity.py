@@ -4,7 +4,7 @@ import json
 import pkgutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from functools import cache
 from importlib import import_module
 
 import pytest
@@ -22,7 +22,8 @@ print(json.dumps(found))
 """
 
 
-def loaded(modules: Sequence[str]) -> dict[str, set[str]]:
+@cache
+def loaded(modules: tuple[str, ...]) -> dict[str, set[str]]:
     """The top-level modules a fresh interpreter holds after each of these imports, one after the other."""
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, *modules], capture_output=True, text=True, check=True, timeout=60
@@ -33,7 +34,7 @@ def loaded(modules: Sequence[str]) -> dict[str, set[str]]:
 @pytest.mark.parametrize("package", ["api", "facts", "planning", "running"])
 def test_a_pure_module_loads_no_client_and_no_event_loop(package: str) -> None:
     path = import_module(f"drover.{package}").__path__
-    modules = [f"drover.{package}.{module.name}" for module in pkgutil.iter_modules(path)]
+    modules = tuple(f"drover.{package}.{module.name}" for module in pkgutil.iter_modules(path))
     assert modules
     libraries = loaded(LIBRARIES)[LIBRARIES[-1]]
     foreign = {name: found & (NEVER | (LOOPS - libraries)) for name, found in loaded(modules).items()}
@@ -42,4 +43,4 @@ def test_a_pure_module_loads_no_client_and_no_event_loop(package: str) -> None:
 
 @pytest.mark.parametrize(("module", "seen"), [("drover.watching.client", "aiohttp"), ("drover.handlers", "kopf")])
 def test_the_check_would_see_it(module: str, seen: str) -> None:
-    assert {seen, "asyncio"} <= loaded([module])[module]
+    assert {seen, "asyncio"} <= loaded((module,))[module]

@@ -143,6 +143,9 @@ def test_a_kubeconfig_without_a_server_to_trust_is_refused(flat: str, says: str)
         kubeconfig.read_endpoint(flat)
 
 
-def test_a_server_with_a_public_certificate_is_trusted_by_the_systems_authorities() -> None:
+def test_a_server_with_a_public_certificate_is_trusted_by_the_systems_authorities(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE")  # unit tests have none
     endpoint = kubeconfig.read_endpoint("clusters: [{cluster: {server: https://x}}]")
     assert os.fsencode("CERTIFICATE") in endpoint.ca

@@ -2,6 +2,7 @@
 
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
@@ -29,6 +30,12 @@ KEYS = (ZONE, HOSTNAME)
 CSI = "csi.example.com"
 APPS = ("x", "y")
 SIZES = ("1Gi", "2Gi", "3Gi")
+MEMORY = st.sampled_from(("5Gi", "8Gi", "12Gi"))
+A_SIZE = st.sampled_from(SIZES)
+A_KEY = st.sampled_from(KEYS)
+AN_APP = st.sampled_from(APPS)
+AN_APP_OR_NONE = st.sampled_from(("", *APPS))
+A_ZONE = st.sampled_from("abc")
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 
 
@@ -74,7 +81,7 @@ def crowds(draw: st.DrawFn, vms: int = 6) -> Crowd:
     parts: list[Part] = [draw(some_nodes(name)) for name in names]
     guests = [draw(some_vms(f"v{n}", draw(homes))) for n in range(draw(st.integers(1, vms)))]
     parts += guests
-    parts += [draw(some_pods(f"p{n}", names)) for n in range(draw(st.integers(0, 2)))]
+    parts += [draw(some_pods(f"p{n}", tuple(names))) for n in range(draw(st.integers(0, 2)))]
     if one_in(draw, 3):
         parts += [a_csinode(name, {CSI: draw(st.integers(1, 3))}) for name in names]
     for guest in guests:
@@ -95,20 +102,20 @@ def _disks(vm: VMIBuilder) -> list[Part]:
     return [a_claim(claim, f"pv-{vm.name}"), a_volume(f"pv-{vm.name}", CSI)]
 
 
+@cache  # strategies are checked when they are first drawn from, which takes longer than to draw
 @st.composite
 def some_nodes(draw: st.DrawFn, name: str) -> NodeBuilder:
-    node = a_node(name).allocatable(
-        memory=draw(st.sampled_from(["5Gi", "8Gi", "12Gi"])), pods=str(draw(st.integers(3, 8)))
-    )
+    node = a_node(name).allocatable(memory=draw(MEMORY), pods=str(draw(st.integers(3, 8))))
     if not one_in(draw, 8):
-        node.labelled(zone=draw(st.sampled_from("abc")))
+        node.labelled(zone=draw(A_ZONE))
     return node.tainted("gpu", "NoSchedule") if one_in(draw, 8) else node
 
 
+@cache
 @st.composite
 def some_vms(draw: st.DrawFn, name: str, home: str) -> VMIBuilder:
-    vm = a_vmi(name).on(home).memory(draw(st.sampled_from(SIZES)))
-    own = draw(st.sampled_from(["", *APPS]))
+    vm = a_vmi(name).on(home).memory(draw(A_SIZE))
+    own = draw(AN_APP_OR_NONE)
     if own:
         vm.pod.labelled(app=own)
     affinity: dict[str, Any] = {}
@@ -121,7 +128,7 @@ def some_vms(draw: st.DrawFn, name: str, home: str) -> VMIBuilder:
         vm.set("spec.affinity", affinity)
     if own and one_in(draw, 3):
         more = {"nodeTaintsPolicy": "Honor"} if one_in(draw, 3) else {}
-        vm.pod.spreads(draw(st.sampled_from(KEYS)), {"app": own}, draw(st.integers(1, 2)), **more)
+        vm.pod.spreads(draw(A_KEY), {"app": own}, draw(st.integers(1, 2)), **more)
     if one_in(draw, 8):
         vm.set("spec.nodeSelector", {ZONE: draw(st.sampled_from("ab"))})
     if one_in(draw, 4):
@@ -131,16 +138,18 @@ def some_vms(draw: st.DrawFn, name: str, home: str) -> VMIBuilder:
     return vm
 
 
+@cache
 @st.composite
 def terms(draw: st.DrawFn) -> dict[str, Any]:
-    labels = {"matchLabels": {"app": draw(st.sampled_from(APPS))}}
-    return {"topologyKey": draw(st.sampled_from(KEYS)), "labelSelector": labels}
+    labels = {"matchLabels": {"app": draw(AN_APP)}}
+    return {"topologyKey": draw(A_KEY), "labelSelector": labels}
 
 
+@cache
 @st.composite
-def some_pods(draw: st.DrawFn, name: str, homes: list[str]) -> PodBuilder:
-    pod = a_pod(name).on(draw(st.sampled_from(homes))).container({"memory": draw(st.sampled_from(SIZES))})
-    pod.labelled(app=draw(st.sampled_from(APPS)))
+def some_pods(draw: st.DrawFn, name: str, homes: tuple[str, ...]) -> PodBuilder:
+    pod = a_pod(name).on(draw(st.sampled_from(homes))).container({"memory": draw(A_SIZE)})
+    pod.labelled(app=draw(AN_APP))
     if one_in(draw, 3):
         pod.set("spec.affinity", {"podAntiAffinity": {REQUIRED: [draw(terms())]}})
     return pod

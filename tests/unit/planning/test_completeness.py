@@ -14,6 +14,7 @@ from drover.facts.kubevirt import HOSTNAME
 from drover.facts.snapshot import Snapshot
 from drover.planning.proposal import propose
 from tests.builders import NodeBuilder, VMIBuilder, a_node, a_plan, a_vmi
+from tests.examples import examples
 from tests.unit.planning.crowded import Crowd, crowds
 from tests.unit.planning.exhaustive import a_way
 from tests.unit.planning.scene import a_scene
@@ -25,7 +26,7 @@ def left_behind(crowd: Crowd) -> list[str]:
     return sorted(propose([goal], scene.snapshot, {}, {})[goal.plan.uid].refused)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(crowds(vms=5))
 def test_nobody_is_left_behind_where_there_is_a_way_for_all(crowd: Crowd) -> None:
     if left_behind(crowd):
@@ -34,7 +35,7 @@ def test_nobody_is_left_behind_where_there_is_a_way_for_all(crowd: Crowd) -> Non
         assert a_way(scene.snapshot, movers, crowd.sources) is None
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(crowds(vms=5), st.integers(0, 4), st.sampled_from(["a0", "n1x", "z9"]))
 def test_one_more_empty_node_leaves_nobody_behind(crowd: Crowd, which: int, name: str) -> None:
     """One like another, whatever its place in the order of names; but where VMs are spread by host it is a domain in

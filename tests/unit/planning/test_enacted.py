@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from drover.planning.proposal import Assignment, propose
 from tests.builders import VMIBuilder
+from tests.examples import examples
 from tests.unit.planning.crowded import Crowd, crowds
 from tests.unit.planning.enacted import World, carry_out, faults
 
@@ -54,7 +55,7 @@ def _counts(vm: VMIBuilder, other: VMIBuilder) -> bool:
     return any(rule["labelSelector"]["matchLabels"]["app"] == app for rule in _spread(vm))
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(crowds(), st.randoms(use_true_random=False))
 def test_a_plan_half_carried_out_is_planned_on_and_can_be_done(crowd: Crowd, chance: Random) -> None:
     """On the same facts but for those that have moved, nobody who is left loses the target it had."""

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from drover.planning.proposal import Proposal
 from tests.builders import Part, VMIBuilder, a_node, a_plan, a_vmi, a_vmim
+from tests.examples import examples
 from tests.unit.planning.scene import Scene, a_scene
 
 WEB = a_vmi("web").on("n1").memory("8Gi")
@@ -135,7 +136,7 @@ def test_who_others_have_to_be_near_stays() -> None:
     assert "small" not in planned(plan(tight(follower, small=leader)))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(
     rooms=st.lists(st.integers(4, 14), min_size=2, max_size=5),
     residents=st.lists(st.tuples(st.integers(0, 4), st.integers(1, 5)), max_size=7),

@@ -1,5 +1,7 @@
 """Whatever the fleet: a placement overfills no node, breaks no check, and refuses only where there is no room."""
 
+from functools import cache
+
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -26,11 +28,21 @@ GROUP = {"app": "db"}
 SIZES = ["1Gi", "2Gi", "3Gi", "5Gi"]
 
 
+MEMORIES = st.sampled_from(["2Gi", "6Gi", "12Gi"])
+PODS = st.sampled_from(["2", "5"])
+RACKS = st.sampled_from("ab")
+STATES = st.sampled_from(["", "", "", "cordoned", "tainted", "without", "unready", "no rack"])
+WANTED = st.sampled_from(SIZES)
+REQUESTED = st.sampled_from(["500Mi", "2Gi"])
+KEYS = st.sampled_from(["rack", "kubernetes.io/hostname"])
+
+
+@cache  # strategies are checked when they are first drawn from, which takes longer than to draw
 @st.composite
 def nodes(draw: st.DrawFn, name: str) -> NodeBuilder:
-    node = a_node(name).labelled(rack=draw(st.sampled_from("ab")))
-    node.allocatable(memory=draw(st.sampled_from(["2Gi", "6Gi", "12Gi"])), pods=draw(st.sampled_from(["2", "5"])))
-    match draw(st.sampled_from(["", "", "", "cordoned", "tainted", "without", "unready", "no rack"])):
+    node = a_node(name).labelled(rack=draw(RACKS))
+    node.allocatable(memory=draw(MEMORIES), pods=draw(PODS))
+    match draw(STATES):
         case "cordoned":
             node.cordoned()
         case "tainted":
@@ -44,11 +56,12 @@ def nodes(draw: st.DrawFn, name: str) -> NodeBuilder:
     return node
 
 
+@cache
 @st.composite
-def vms(draw: st.DrawFn, name: str, homes: list[str]) -> VMIBuilder:
-    vmi = a_vmi(name).on(draw(st.sampled_from(homes))).memory(draw(st.sampled_from(SIZES)))
+def vms(draw: st.DrawFn, name: str, homes: st.SearchStrategy[str]) -> VMIBuilder:
+    vmi = a_vmi(name).on(draw(homes)).memory(draw(WANTED))
     if draw(st.booleans()):
-        vmi.requests(memory=draw(st.sampled_from(["500Mi", "2Gi"])))
+        vmi.requests(memory=draw(REQUESTED))
     if draw(st.integers(0, 3)) == 0:
         vmi.set("spec.nodeSelector", {"rack": "a"})
     if draw(st.integers(0, 3)) == 0:
@@ -58,21 +71,26 @@ def vms(draw: st.DrawFn, name: str, homes: list[str]) -> VMIBuilder:
     if draw(st.booleans()):
         vmi.pod.labelled(GROUP)
         for _ in range(draw(st.integers(0, 2))):
-            vmi.pod.spreads(draw(st.sampled_from(["rack", "kubernetes.io/hostname"])), GROUP, draw(st.integers(1, 2)))
+            vmi.pod.spreads(draw(KEYS), GROUP, draw(st.integers(1, 2)))
     return vmi
 
 
+@cache
 @st.composite
-def plain(draw: st.DrawFn, name: str, homes: list[str]) -> PodBuilder:
-    pod = a_pod(name).on(draw(st.sampled_from(homes))).container({"memory": draw(st.sampled_from(SIZES))})
+def plain(draw: st.DrawFn, name: str, homes: st.SearchStrategy[str]) -> PodBuilder:
+    pod = a_pod(name).on(draw(homes)).container({"memory": draw(WANTED)})
     return pod.labelled(GROUP) if draw(st.booleans()) else pod
+
+
+HOMES = {count: st.sampled_from([f"n{n}" for n in range(count)]) for count in range(1, 6)}
 
 
 @st.composite
 def scenes(draw: st.DrawFn) -> Scene:
-    homes = [f"n{n}" for n in range(draw(st.integers(1, 5)))]
+    count = draw(st.integers(1, 5))
+    homes = HOMES[count]
     return a_scene(
-        *(draw(nodes(name)) for name in homes),
+        *(draw(nodes(f"n{n}")) for n in range(count)),
         *(draw(vms(f"v{n}", homes)) for n in range(draw(st.integers(1, 7)))),
         *(draw(plain(f"p{n}", homes)) for n in range(draw(st.integers(0, 4)))),
     )

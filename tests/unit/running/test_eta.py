@@ -32,6 +32,7 @@ from tests.builders import (
     an_attempt,
     at,
 )
+from tests.examples import examples
 from tests.unit.running.rounds import Result, a_round
 from tests.unit.running.rounds import proposed as computed
 
@@ -119,7 +120,7 @@ class Run:
 sizes = st.lists(st.integers(1, 32), min_size=1, max_size=8)
 
 
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(sizes, sizes, st.integers(1, 5), st.integers(1, 2), st.sampled_from(["Fastest", "SmallestFirst", "Priority"]))
 def test_it_is_kept_when_all_goes_as_expected(
     some: list[int], others: list[int], total: int, out: int, by: str
@@ -273,7 +274,7 @@ def test_an_estimate_that_trembles_does_not_change_what_is_told(length: float, b
     assert shaken == first
 
 
-@settings(max_examples=12)
+@settings(max_examples=examples(12))
 @given(st.floats(20, 9000))
 def test_as_time_passes_it_is_told_rarely(length: float) -> None:
     """Second by second to the end: never further off than a step and a half, at most one change in seven seconds."""

@@ -1,8 +1,8 @@
 """The ten rules against random clusters, random faults and random users: no server, no clock, nothing but the core.
 
 A small world (`simulated`) is driven by random steps; after each the rules are checked, and at the end, when nothing
-goes wrong any more, everything has to come to rest where the goals say. To look longer: DROVER_EXAMPLES=3000 and
-DROVER_STEPS=100 in the environment.
+goes wrong any more, everything has to come to rest where the goals say. To look longer, whatever the profile:
+DROVER_EXAMPLES=3000 and DROVER_STEPS=100 in the environment.
 """
 
 import os
@@ -32,6 +32,7 @@ from tests.builders import (
     a_vmi,
     a_vmim,
 )
+from tests.examples import examples
 from tests.unit.running.simulated.api import RESOURCES, Api
 from tests.unit.running.simulated.kubevirt import KubeVirt
 from tests.unit.running.simulated.operator import Operator
@@ -618,7 +619,7 @@ class World(RuleBasedStateMachine):
 
 
 World.TestCase.settings = settings(
-    max_examples=int(os.environ.get("DROVER_EXAMPLES", "120")),
+    max_examples=int(os.environ.get("DROVER_EXAMPLES", examples(120))),
     stateful_step_count=int(os.environ.get("DROVER_STEPS", "50")),
     deadline=None,
     suppress_health_check=list(HealthCheck),

@@ -24,6 +24,7 @@ from drover.running import ledger
 from drover.running.actions import ObjectRef, SaveRecords
 from drover.running.names import digest, report_name
 from tests.builders import NOW, a_cluster, a_plan, a_record, a_report, a_vmim, an_attempt, at
+from tests.examples import examples
 
 PLAN = a_plan("p")
 REF = ObjectRef("MigrationPlan", "p", "p-uid")
@@ -253,7 +254,7 @@ TURNS = st.tuples(
 )
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(st.integers(20, 110), st.sampled_from(("n" * 12, "n" * 63, "n" * 253)), st.lists(TURNS, min_size=4, max_size=12))
 def test_no_report_outgrows_its_bound_and_nothing_that_counts_is_lost(
     vms: int, name: str, turns: list[tuple[Outcome, str, int, bool, int]]

@@ -1,6 +1,6 @@
 """Whatever goes wrong, and in whatever order: the rules of migrations hold, and in the end everything is well.
 
-By default the same fifty schedules are played each time, so that a failure is the last change's;
+The same schedules are played each time, fifty in the thorough profile, so that a failure is the last change's;
 `pytest tests/unit/virtsim/test_properties.py --hypothesis-profile long` draws new ones, a hundred times as many.
 """
 
@@ -10,6 +10,7 @@ from inspect import isawaitable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.unit.virtsim.world.liveness import WITHIN_SECONDS, missing, stop_faults
 from tests.unit.virtsim.world.moves import MOVES, OFTEN
 from tests.unit.virtsim.world.stage import on_stage
@@ -20,7 +21,7 @@ Schedule = Iterable[tuple[str, int]]
 SCHEDULES = st.lists(st.tuples(st.sampled_from([*MOVES, *OFTEN * 3]), st.integers(0, 99)), min_size=20, max_size=80)
 """Forty moves on average: a schedule that is drawn shorter ends before anything can go wrong."""
 
-EXAMPLES = settings.default.max_examples // 2 if settings.default is not None else 50
+EXAMPLES = examples(50)
 IS_LONG = EXAMPLES > 50
 
 

@@ -267,11 +267,15 @@ async def test_a_hook_that_fails_stops_the_write(recorder: Recorder, tmp_path: P
 
 async def test_no_more_calls_at_once_than_allowed(recorder: Recorder, tmp_path: Path) -> None:
     together = peak = 0
+    full = asyncio.Event()
 
     async def slow(_: web.Request) -> web.StreamResponse:
         nonlocal together, peak
         together += 1
         peak = max(peak, together)
+        if together == 3:
+            full.set()
+        await asyncio.wait_for(full.wait(), 15)
         for _step in range(20):
             await asyncio.sleep(0)
         together -= 1

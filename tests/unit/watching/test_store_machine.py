@@ -9,6 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from drover.facts.node import Node
 from drover.watching.resources import NODES
 from drover.watching.store import Store
+from tests.examples import examples
 from tests.unit.watching.objects import a_node
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -91,7 +92,7 @@ class HighestVersionWins(RuleBasedStateMachine):
         assert known == self.present()
 
 
-HighestVersionWins.TestCase.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+HighestVersionWins.TestCase.settings = settings(max_examples=examples(60), stateful_step_count=25)
 TestHighestVersionWins = HighestVersionWins.TestCase
 
 
