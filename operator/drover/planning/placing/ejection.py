@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from drover.planning.placing.ground import NOWHERE, Ground
+from drover.planning.placing.leavers import Leavers
 from drover.planning.placing.problem import Mask
 from drover.planning.placing.room import Amounts
 
@@ -31,15 +31,15 @@ def repair(
     ground: Ground, unplaced: list[int], worth: tuple[int, int] | None = None, *, deep: bool = False
 ) -> list[int]:
     """Give places to VMs that have none, the largest first; those that still have none. It gives up once more are left
-    than `worth` has, or as many with more residents moved: a better answer is known. `deep`: several may leave also for one who leaves
-    himself."""
+    than `worth` has, or as many with more residents moved: a better answer is known. `deep`: several may leave also for
+    one who leaves himself."""
     if not unplaced:
         return []
     search = _Search(ground, deep)
     size = (ground.sized.demand / np.maximum(ground.sized.demand.max(axis=0, initial=1), 1)).max(axis=1, initial=0.0)
     rest = sorted(unplaced, key=lambda vm: (float(size[vm]), vm))
     failed: list[int] = []
-    while rest and (worth is None or (len(failed), search.moved()) <= worth):
+    while rest and (worth is None or (len(failed), search.leavers.moved()) <= worth):
         vm = rest.pop()
         if not search.settle(vm):
             failed.append(vm)
@@ -48,30 +48,15 @@ def repair(
 
 @dataclass(slots=True)
 class _Search:
-    """`pool` are those that may leave their node: residents that did not yet, and movers that have a target."""
-
     ground: Ground
     deep: bool
     patience: int = PATIENCE
-    pool: NDArray[np.int64] = field(init=False)
-    resident: Mask = field(init=False)
-    used: Mask = field(init=False)
-    """bool[nodes]: where anybody may be."""
+    leavers: Leavers = field(init=False)
     closed: list[int] = field(default_factory=list)
     """Nodes on which somebody makes room further up the chain."""
 
     def __post_init__(self) -> None:
-        problem = self.ground.sized.problem
-        self.resident = np.zeros(len(problem.at), dtype=np.bool_)
-        self.resident[list(problem.residents)] = True
-        self.used = np.asarray(problem.allowed.any(axis=0))
-        pool = np.array(sorted({*problem.movers, *problem.residents} - {*problem.anchors}), dtype=np.int64)
-        # Those that cost nothing come first, then the cheapest.
-        self.pool = pool[np.lexsort((pool, problem.work[pool], self.resident[pool]))]
-
-    def moved(self) -> int:
-        """How many residents have left their node."""
-        return int((self.resident & (self.ground.where != self.ground.sized.problem.at)).sum())
+        self.leavers = Leavers(self.ground)
 
     def settle(self, vm: int) -> bool:
         """Find it a place, with the shortest chain there is."""
@@ -125,23 +110,15 @@ class _Search:
     def _enough_alone(self, vm: int, depth: int) -> list[int]:
         """Those whose leaving is enough for the VM, and who have somewhere to go if it is them who must."""
         self.patience -= LOOKING_OVER
-        pool, ground = self._movable(), self.ground
+        pool, ground = self.leavers.now(), self.ground
         where, lack = ground.where[pool], self._lack(vm)
         fine = self._open(vm)[where] & (pool != vm)
         for resource in np.flatnonzero(ground.sized.demand[vm] > 0).tolist():
             fine &= ground.sized.demand[pool, resource] >= lack[resource, where]
         found = pool[fine]
         if depth > 1 or not found.size:
-            return self._one_of_each(found)[: TRIED[depth]]
-        return self._housed(self._one_of_each(self._homeable(found)))
-
-    def _homeable(self, vms: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Those for whom no resource alone says that there is no other place: most that have none are known by this."""
-        nodes = self.used.copy()
-        nodes[self.closed] = False
-        most, need = self.ground.free[:, nodes].max(axis=1, initial=-1), self.ground.sized.demand[vms]
-        result: NDArray[np.int64] = vms[((need <= 0) | (need <= most)).all(axis=1)]
-        return result
+            return self.leavers.one_of_each(found)[: TRIED[depth]]
+        return self._housed(self.leavers.one_of_each(self.leavers.homeable(found, self.closed)))
 
     def _housed(self, vms: list[int]) -> list[int]:
         """The first of those who could go elsewhere, as far as room and labels say; asked once for each kind."""
@@ -161,19 +138,6 @@ class _Search:
                 result.append(vm)
         return result
 
-    def _one_of_each(self, vms: NDArray[np.int64]) -> list[int]:
-        """One of each kind on a node."""
-        numbers, where = self.ground.sized.kind[vms], self.ground.where[vms]
-        _, first = np.unique(numbers * (int(where.max(initial=0)) + 1) + where, return_index=True)
-        result: list[int] = vms[np.sort(first)].tolist()
-        return result
-
-    def _movable(self) -> NDArray[np.int64]:
-        where, problem = self.ground.where[self.pool], self.ground.sized.problem
-        stays = self.resident[self.pool] & (where != problem.at[self.pool])
-        result: NDArray[np.int64] = self.pool[(where != NOWHERE) & ~stays]
-        return result
-
     def _lack(self, vm: int) -> Amounts:
         """int64[resources, nodes]: what each node lacks for it."""
         need = self.ground.sized.demand[vm][:, None]
@@ -182,10 +146,10 @@ class _Search:
 
     def _ejecting_several(self, vm: int) -> bool:
         self.patience -= LOOKING_OVER
-        ground, pool = self.ground, self._homeable(self._movable())
+        ground, pool = self.ground, self.leavers.homeable(self.leavers.now(), self.closed)
         lack = self._lack(vm)
         share = (lack * ground.sized.scale).max(axis=0)
-        nodes = np.flatnonzero(self._open(vm) & (self._held(pool) >= lack).all(axis=0))
+        nodes = np.flatnonzero(self._open(vm) & (self.leavers.held(pool) >= lack).all(axis=0))
         for node in nodes[np.argsort(share[nodes], kind="stable")][:NODES].tolist():
             if self.patience <= 0:
                 break
@@ -195,12 +159,6 @@ class _Search:
                 return True
             ground.back_to(mark)
         return False
-
-    def _held(self, pool: NDArray[np.int64]) -> Amounts:
-        """int64[resources, nodes]: what those that may leave their node hold there."""
-        held = np.zeros_like(self.ground.free)
-        np.add.at(held.T, self.ground.where[pool], self.ground.sized.demand[pool])
-        return held
 
     def _clear(self, vm: int, node: int, residents: list[int]) -> bool:
         """Let up to TOGETHER of them leave the node, until the VM fits."""
