@@ -193,19 +193,21 @@ class Loop:
 
         try:
             proposals = await asyncio.to_thread(compute)
+            self._metrics.propose.observe(time.monotonic() - began)
+            self._adopt(proposals)
         except Exception:
             log.exception("the proposals could not be computed")
-            return
-        self._metrics.propose.observe(time.monotonic() - began)
+        await self._rest(min(time.monotonic() - began, REST_SECONDS))
+        if self._store.revision != self._proposed_for:
+            self._store.changed.set()
+
+    def _adopt(self, proposals: Proposals) -> None:
         for uid, proposal in proposals.items():
             known = self._proposals.get(uid)
             if proposal.defect and (known is None or known.defect != proposal.defect):
                 log.error("the targets of the plan with the UID %s could not be computed:\n%s", uid, proposal.defect)
         if proposals != self._proposals:
             self._proposals = proposals
-            self._store.changed.set()
-        await self._rest(min(time.monotonic() - began, REST_SECONDS))
-        if self._store.revision != self._proposed_for:
             self._store.changed.set()
 
     async def _rest(self, seconds: float) -> None:

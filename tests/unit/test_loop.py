@@ -113,3 +113,29 @@ async def test_what_changes_meanwhile_is_planned_for_after_a_rest(
     await loop._round()
     await loop._proposing
     assert planned == [planned[0], planned[0] + 1]
+
+
+async def test_what_changes_while_proposals_fail_is_planned_for(
+    monkeypatch: pytest.MonkeyPatch, decided: list[Snapshot]
+) -> None:
+    """Else nothing is proposed before something else happens."""
+    store = Store(clock=lambda: NOW)
+    list_all(store, ALL)
+    store.put(PLANS, a_plan("one"))
+
+    def propose(*_: object) -> Proposals:
+        store.put(PLANS, a_plan("another"))
+        store.changed.clear()  # as the round does that comes meanwhile
+        raise RuntimeError("a defect")
+
+    async def rest(_: float) -> None:
+        pass
+
+    monkeypatch.setattr(loops, "propose", propose)
+    loop = a_loop(store)
+    monkeypatch.setattr(loop, "_rest", rest)
+    await loop._round()
+    assert decided
+    assert loop._proposing is not None
+    await loop._proposing
+    assert store.changed.is_set()

@@ -170,6 +170,19 @@ def test_requests_beyond_all_measure_make_a_node_full_and_nothing_else(resource:
     assert ground.free[0, column] < 0 < ground.free[1, column]
 
 
+@pytest.mark.parametrize("digits", [19, 400])
+def test_guests_beyond_all_measure_make_a_node_full_and_nothing_else(digits: int) -> None:
+    """What a VM says of its memory, and the overhead in an annotation, are kept as they were written."""
+    much = "9" * digits
+    guest = a_vmi("guest").on("n1").set("spec.domain.memory.guest", much)
+    odd = a_vmi("odd").on("n1")
+    odd.pod.annotated({"kubevirt.io/memory-overhead-bytes": much})
+    for greedy in (guest, odd):
+        ground = a_scene(*NODES, greedy).fleet()
+        column = ground.resources.index(GUEST_MEMORY)
+        assert ground.free[0, column] < 0 < ground.free[1, column]
+
+
 def test_an_overhead_that_is_no_amount_is_none() -> None:
     """It is an annotation, which whoever may annotate the VM can set."""
     odd = a_vmi("web").on("n1")

@@ -1,18 +1,18 @@
 """Whatever the fleet: targets are legal, in the end and on the way, and extra moves are made only where they help."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drover.planning.placing.ejection import repair
+from drover.planning.placing.ejection import PATIENCE, repair
 from drover.planning.placing.ground import NOWHERE, Ground, sized
 from drover.planning.placing.packing import REFUSAL, REPULSION, STYLES, Style, order, pack
 from drover.planning.placing.portfolio import Placement, place
 from drover.planning.placing.pricing import bound
-from drover.planning.placing.problem import essential
+from drover.planning.placing.problem import Floats, essential
 from tests.unit.planning.problems import Apart, Scene, Unrelated, a_scene, scenes
 
 NEVER = frozenset[tuple[int, int]]
@@ -231,3 +231,27 @@ def test_the_bound_is_the_busiest_lane(inbound: list[float], longest: float) -> 
 def test_nothing_to_move_is_an_answer() -> None:
     found = answer(a_scene([[1]], [1], [[2], [2]], movers=[], residents=[0]))
     assert (found.targets, found.unplaced, found.bottleneck) == ({}, (), 0.0)
+
+
+def test_a_repair_that_helps_nobody_ends() -> None:
+    """Each takes more than half of a node and no two ask the same, so that each is asked anew; room in which none of
+    them may be lets no resource say so at once. Counted in places looked for, on as many nodes as there are."""
+    nodes, vms = 40, 60
+    demand = [[60 + vm % 37, 60 + vm % 23] for vm in range(vms)]
+    never = NEVER({(vm, nodes) for vm in range(vms)} | {(vm, nodes + 1) for vm in range(vms + 1)})
+    whole = [[100, 100]] * nodes + [[9999, 9999]] * 2
+    scene = a_scene([*demand, [1, 1]], [nodes + 1] * (vms + 1), whole, range(vms + 1), never=never)
+    ground = Looked(sized(scene.problem), Unrelated())
+    assert len(repair(ground, pack(ground, STYLES[0], budget=1e9))) == vms - nodes
+    assert ground.looks < 2 * PATIENCE
+
+
+@dataclass(slots=True)
+class Looked(Ground):
+    """Counts how often a VM's room is looked for."""
+
+    looks: int = 0
+
+    def left(self, vm: int) -> Floats:
+        self.looks += 1
+        return Ground.left(self, vm)

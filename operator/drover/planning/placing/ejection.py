@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from drover.planning.placing.ground import NOWHERE, Ground
+from drover.planning.placing.leavers import Leavers
 from drover.planning.placing.problem import Mask
 from drover.planning.placing.room import Amounts
 
@@ -20,22 +20,26 @@ TOGETHER = 4
 """How many may leave one node for one VM."""
 NODES = 32
 """On how many nodes several are asked to leave: those that lack least."""
-PATIENCE = 2_000
-"""How many places a deep search looks for before it asks nobody to leave any more for one who leaves himself."""
+PATIENCE = 4_000
+"""How many places one repair looks for before it asks nobody to leave any more: where many lack room that nobody can
+make, and no two VMs ask the same, it would look for minutes."""
+LOOKING_OVER = 5
+"""As many of these as it costs to look over all who may leave."""
 
 
 def repair(
     ground: Ground, unplaced: list[int], worth: tuple[int, int] | None = None, *, deep: bool = False
 ) -> list[int]:
     """Give places to VMs that have none, the largest first; those that still have none. It gives up once more are left
-    than `worth` has, or as many with more residents moved: a better answer is known. `deep`: it looks much longer."""
+    than `worth` has, or as many with more residents moved: a better answer is known. `deep`: several may leave also for
+    one who leaves himself."""
     if not unplaced:
         return []
-    search = _Search(ground, PATIENCE if deep else 0)
+    search = _Search(ground, deep)
     size = (ground.sized.demand / np.maximum(ground.sized.demand.max(axis=0, initial=1), 1)).max(axis=1, initial=0.0)
     rest = sorted(unplaced, key=lambda vm: (float(size[vm]), vm))
     failed: list[int] = []
-    while rest and (worth is None or (len(failed), search.moved()) <= worth):
+    while rest and (worth is None or (len(failed), search.leavers.moved()) <= worth):
         vm = rest.pop()
         if not search.settle(vm):
             failed.append(vm)
@@ -44,30 +48,22 @@ def repair(
 
 @dataclass(slots=True)
 class _Search:
-    """`pool` are those that may leave their node: residents that did not yet, and movers that have a target."""
-
     ground: Ground
-    patience: int
-    pool: NDArray[np.int64] = field(init=False)
-    resident: Mask = field(init=False)
+    deep: bool
+    patience: int = PATIENCE
+    leavers: Leavers = field(init=False)
     closed: list[int] = field(default_factory=list)
     """Nodes on which somebody makes room further up the chain."""
 
     def __post_init__(self) -> None:
-        problem = self.ground.sized.problem
-        self.resident = np.zeros(len(problem.at), dtype=np.bool_)
-        self.resident[list(problem.residents)] = True
-        pool = np.array(sorted({*problem.movers, *problem.residents} - {*problem.anchors}), dtype=np.int64)
-        # Those that cost nothing come first, then the cheapest.
-        self.pool = pool[np.lexsort((pool, problem.work[pool], self.resident[pool]))]
-
-    def moved(self) -> int:
-        """How many residents have left their node."""
-        return int((self.resident & (self.ground.where != self.ground.sized.problem.at)).sum())
+        self.leavers = Leavers(self.ground)
 
     def settle(self, vm: int) -> bool:
         """Find it a place, with the shortest chain there is."""
-        return self._directly(vm) or self._ejecting(vm, 1) or self._ejecting_several(vm) or self._ejecting(vm, 2)
+        return self._directly(vm) or (self.patience > 0 and self._with_others(vm))
+
+    def _with_others(self, vm: int) -> bool:
+        return self._ejecting(vm, 1) or self._ejecting_several(vm) or self._ejecting(vm, 2)
 
     def _directly(self, vm: int) -> bool:
         """Where it fits and does no harm, the fullest node: others need the large holes."""
@@ -92,6 +88,8 @@ class _Search:
         """Somebody leaves, perhaps with somebody else leaving for him, and the VM comes in his place."""
         ground = self.ground
         for other in self._enough_alone(vm, depth):
+            if self.patience <= 0:
+                break
             node, mark = int(ground.where[other]), len(ground.log)
             self.closed.append(node)
             gone = self._directly(other) if depth == 1 else self._ejecting(other, 1) or self._deeper(other)
@@ -103,47 +101,41 @@ class _Search:
         return False
 
     def _deeper(self, vm: int) -> bool:
-        """Several leave for somebody who leaves, as long as there is patience."""
-        return self.patience > 0 and self._ejecting_several(vm)
+        """Several leave for somebody who leaves."""
+        return self.deep and self._ejecting_several(vm)
 
     def _fits(self, vm: int, node: int) -> bool:
         return bool(self.ground.open(vm)[node]) and bool(self.ground.left(vm)[node] >= 0)
 
     def _enough_alone(self, vm: int, depth: int) -> list[int]:
         """Those whose leaving is enough for the VM, and who have somewhere to go if it is them who must."""
-        pool, ground = self._movable(), self.ground
+        self.patience -= LOOKING_OVER
+        pool, ground = self.leavers.now(), self.ground
         where, lack = ground.where[pool], self._lack(vm)
         fine = self._open(vm)[where] & (pool != vm)
         for resource in np.flatnonzero(ground.sized.demand[vm] > 0).tolist():
             fine &= ground.sized.demand[pool, resource] >= lack[resource, where]
         found = pool[fine]
-        if depth == 1 and found.size:
-            found = found[self._housed(found)]
-        return self._one_of_each(found)[: TRIED[depth]]
+        if depth > 1 or not found.size:
+            return self.leavers.one_of_each(found)[: TRIED[depth]]
+        return self._housed(self.leavers.one_of_each(self.leavers.homeable(found, self.closed)))
 
-    def _housed(self, vms: NDArray[np.int64]) -> Mask:
-        """bool[vms]: who could go elsewhere, as far as room and labels say; asked once for each kind."""
-        ground, numbers = self.ground, self.ground.sized.kind[vms]
+    def _housed(self, vms: list[int]) -> list[int]:
+        """The first of those who could go elsewhere, as far as room and labels say; asked once for each kind."""
+        ground, problem = self.ground, self.ground.sized.problem
         known: dict[int, bool] = {}
-        problem = ground.sized.problem
-        for vm, kind in zip(vms.tolist(), numbers.tolist(), strict=True):
+        result: list[int] = []
+        for vm in vms:
+            kind = int(ground.sized.kind[vm])
+            if len(result) == TRIED[1] or self.patience <= 0:
+                break
             if kind not in known:
+                self.patience -= 1
                 fits = problem.allowed[problem.row[vm]] & (ground.left(vm) >= 0)
                 fits[self.closed] = False
                 known[kind] = bool(fits.any())
-        return np.array([known[kind] for kind in numbers.tolist()], dtype=np.bool_)
-
-    def _one_of_each(self, vms: NDArray[np.int64]) -> list[int]:
-        """One of each kind on a node."""
-        numbers, where = self.ground.sized.kind[vms], self.ground.where[vms]
-        _, first = np.unique(numbers * (int(where.max(initial=0)) + 1) + where, return_index=True)
-        result: list[int] = vms[np.sort(first)].tolist()
-        return result
-
-    def _movable(self) -> NDArray[np.int64]:
-        where, problem = self.ground.where[self.pool], self.ground.sized.problem
-        stays = self.resident[self.pool] & (where != problem.at[self.pool])
-        result: NDArray[np.int64] = self.pool[(where != NOWHERE) & ~stays]
+            if known[kind]:
+                result.append(vm)
         return result
 
     def _lack(self, vm: int) -> Amounts:
@@ -153,23 +145,20 @@ class _Search:
         return result
 
     def _ejecting_several(self, vm: int) -> bool:
-        ground, pool = self.ground, self._movable()
+        self.patience -= LOOKING_OVER
+        ground, pool = self.ground, self.leavers.homeable(self.leavers.now(), self.closed)
         lack = self._lack(vm)
         share = (lack * ground.sized.scale).max(axis=0)
-        nodes = np.flatnonzero(self._open(vm) & (self._held(pool) >= lack).all(axis=0))
+        nodes = np.flatnonzero(self._open(vm) & (self.leavers.held(pool) >= lack).all(axis=0))
         for node in nodes[np.argsort(share[nodes], kind="stable")][:NODES].tolist():
+            if self.patience <= 0:
+                break
             mark = len(ground.log)
             if self._clear(vm, node, [other for other in pool[ground.where[pool] == node].tolist() if other != vm]):
                 ground.go(vm, node)
                 return True
             ground.back_to(mark)
         return False
-
-    def _held(self, pool: NDArray[np.int64]) -> Amounts:
-        """int64[resources, nodes]: what those that may leave their node hold there."""
-        held = np.zeros_like(self.ground.free)
-        np.add.at(held.T, self.ground.where[pool], self.ground.sized.demand[pool])
-        return held
 
     def _clear(self, vm: int, node: int, residents: list[int]) -> bool:
         """Let up to TOGETHER of them leave the node, until the VM fits."""
