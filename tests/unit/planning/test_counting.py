@@ -48,6 +48,8 @@ def test_nodes_are_barred_where_more_came_than_left(nodes: list[Node], data: st.
     places = st.lists(st.integers(0, len(nodes) - 1), max_size=2 * FEW) if nodes else st.just([])
     for where, change in data.draw(st.lists(st.tuples(places, st.sampled_from([1, 1, -1])), max_size=6)):
         counted.put(where, change)
+        if data.draw(st.booleans()):
+            counted.present()  # from now on it is kept as it changes
         for place in where:
             zone = nodes[place].labels.get("zone")
             if zone is not None:

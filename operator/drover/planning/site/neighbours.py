@@ -32,34 +32,43 @@ class _Counted:
     domains: Domains
     whole: bool
     counts: dict[int, int] = field(default_factory=dict)
+    _where: set[int] = field(default_factory=set)
+    """The domains with one, kept as it changes: a large group may be in every one of them."""
+    _some: Mask | None = None
+    """bool[domains]: the same, once somebody asks for it."""
 
     def put(self, places: Iterable[int], change: int) -> None:
         for place in places:
             domain = self.domains.numbers[place]
-            self.counts[domain] = self.counts.get(domain, 0) + change
+            before = self.counts.get(domain, 0)
+            self.counts[domain] = before + change
+            if domain >= 0 and (before > 0) != (before + change > 0):
+                self._mark(domain, there=before + change > 0)
+
+    def _mark(self, domain: int, *, there: bool) -> None:
+        self._where.symmetric_difference_update((domain,))
+        if self._some is not None:
+            self._some[domain] = there
 
     def anywhere(self) -> bool:
         """Whether one is in any domain."""
-        return bool(self._where())
+        return bool(self._where)
 
     def present(self) -> Mask:
         """bool[nodes]: whether one is in the node's domain."""
-        some = np.zeros(len(self.domains.names) + 1, dtype=np.bool_)
-        some[self._where()] = True
-        result: Mask = some[self.domains.of]
+        if self._some is None:
+            self._some = np.zeros(len(self.domains.names) + 1, dtype=np.bool_)
+            self._some[list(self._where)] = True
+        result: Mask = self._some[self.domains.of]
         return result
 
     def bar(self, nodes: Mask) -> None:
         """Take the nodes out in whose domain one is."""
-        where = self._where()
-        if len(where) > FEW:
+        if len(self._where) > FEW:
             nodes &= ~self.present()
             return
-        for domain in where:
+        for domain in self._where:
             nodes[self.domains.nodes(domain)] = False
-
-    def _where(self) -> list[int]:
-        return [domain for domain, count in self.counts.items() if count > 0 and domain >= 0]
 
 
 @dataclass(slots=True, eq=False)
