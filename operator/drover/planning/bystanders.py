@@ -11,7 +11,7 @@ from drover.planning.barred import bars
 from drover.planning.demand import quota
 from drover.planning.demand.attachment import migration_pods
 from drover.planning.demand.vmclass import demand
-from drover.planning.placing.placement import Mover
+from drover.planning.placing.mover import Mover
 from drover.planning.site import survey
 from drover.planning.site.arriving import towards
 from drover.planning.site.fleet import Fleet

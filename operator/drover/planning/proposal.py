@@ -17,6 +17,8 @@ from drover.planning.checks.check import Answer, Verdict
 from drover.planning.demand.selection import pins_host
 from drover.planning.demand.vmclass import VMClass
 from drover.planning.placing import placement
+from drover.planning.placing.mover import Mover, Placed
+from drover.planning.placing.refusal import Unplaced
 from drover.planning.proof.capacity import Shortfall, Spare, shortfall, spare
 from drover.planning.proof.reserve import Reserve
 from drover.planning.relief import Asking, relieve
@@ -177,7 +179,7 @@ def _one(
     barred = barred_for(goal.plan, goal.sources, snapshot, ground.taken)
     kept = {uid: a.target for uid, a in before.assignments.items()} if before is not None else {}
     ranks = {uid: rank for rank, uid in enumerate(kept)}
-    movers: list[placement.Mover] = []
+    movers: list[Mover] = []
     refused: dict[str, Refused] = {}
     for vmi in goal.vmis:
         guest = survey.guest(vmi, snapshot, relations, ground.position)
@@ -189,20 +191,20 @@ def _one(
         avoid = goal.avoid.get(vmi.uid, frozenset())
         shunned = goal.shunned.get(vmi.uid, frozenset())
         barred_here = bars(vmi, relations, avoid)
-        movers.append(placement.Mover(guest, barred_here, kept.get(vmi.uid, ""), shunned, ranks.get(vmi.uid, 0)))
+        movers.append(Mover(guest, barred_here, kept.get(vmi.uid, ""), shunned, ranks.get(vmi.uid, 0)))
     assignments: dict[str, Assignment] = {}
     classes = {mover.uid: mover.guest.vm_class for mover in movers}
     empty = ground.copy()
 
     proofs: dict[tuple[frozenset[str], bytes], Shortfall | None] = {}
 
-    def proof(asking: Sequence[placement.Mover], fleet: Fleet) -> Shortfall | None:
+    def proof(asking: Sequence[Mover], fleet: Fleet) -> Shortfall | None:
         key = frozenset(mover.uid for mover in asking), fleet.free.tobytes()
         if key not in proofs:
             proofs[key] = shortfall(asking, fleet, fleet.free, barred)
         return proofs[key]
 
-    def proven(asking: Sequence[placement.Mover], fleet: Fleet) -> int:
+    def proven(asking: Sequence[Mover], fleet: Fleet) -> int:
         found = proof(asking, fleet)
         return found.vms if found is not None else 0
 
@@ -215,7 +217,7 @@ def _one(
     )
     more = relieve(answers, asking, may_move=goal.plan.spec.make_room == "Move")
     for uid, answer in {**more.answers, **more.extra}.items():
-        if isinstance(answer, placement.Placed):
+        if isinstance(answer, Placed):
             assignments[uid] = _assignment(relations.vmis_by_uid[uid], answer, uid in more.extra)
         else:
             found = _refused(uid, answer, classes[uid])
@@ -226,11 +228,11 @@ def _one(
     return Proposal(_hash(goal, barred, snapshot), assignments, refused, mark, shortfall=lacking)
 
 
-def _assignment(vmi: VMI, placed: placement.Placed, extra: bool) -> Assignment:
+def _assignment(vmi: VMI, placed: Placed, extra: bool) -> Assignment:
     return Assignment(vmi.uid, vmi.node, placed.target, placed.why, placed.doubt, placed.after, extra)
 
 
-def _refused(uid: str, answer: placement.Unplaced, vm_class: VMClass) -> Refused:
+def _refused(uid: str, answer: Unplaced, vm_class: VMClass) -> Refused:
     host = pins_host(vm_class.node_selector)
     if host is not None and not answer.eligible:
         return Refused(

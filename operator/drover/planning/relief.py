@@ -7,7 +7,9 @@ from drover.facts.index import Index
 from drover.facts.snapshot import Snapshot
 from drover.planning.bystanders import could_leave, leaving
 from drover.planning.placing.making_room import Room, as_others_leave, make_room, nearly
-from drover.planning.placing.placement import Answers, Mover, Placed, Proven, Unplaced, place
+from drover.planning.placing.mover import Answers, Mover, Placed, Proven
+from drover.planning.placing.placement import place
+from drover.planning.placing.refusal import Unplaced
 from drover.planning.site.fleet import Fleet
 from drover.planning.timing.moves import Limits
 

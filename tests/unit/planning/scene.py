@@ -12,7 +12,8 @@ from drover.planning.checks.check import Verdict
 from drover.planning.demand.guest import Guest
 from drover.planning.demand.vmclass import VMClass
 from drover.planning.placing import placement
-from drover.planning.placing.placement import Mover, Placed, Unplaced
+from drover.planning.placing.mover import Mover, Placed
+from drover.planning.placing.refusal import Unplaced
 from drover.planning.proposal import Goal, Proposal
 from drover.planning.site import survey
 from drover.planning.site.fleet import Fleet

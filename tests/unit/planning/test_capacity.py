@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from drover.planning.placing.placement import Placed
+from drover.planning.placing.mover import Placed
 from drover.planning.proof import capacity
 from drover.planning.proof.capacity import Shortfall, Spare
 from drover.planning.proof.reserve import Reserve

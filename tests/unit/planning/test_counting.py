@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from drover.facts.node import Node
 from drover.planning.demand.vmclass import GUEST_MEMORY
 from drover.planning.site.fleet import MOST
-from drover.planning.site.neighbours import FEW, _Counted
+from drover.planning.site.presence import FEW, Presence
 from drover.planning.site.sums import Sums
 from drover.planning.site.topology import Domains, Topology
 from tests.builders import a_node
@@ -44,7 +44,7 @@ def test_a_domain_has_the_nodes_with_its_label(nodes: list[Node]) -> None:
 @given(fleets, st.data())
 def test_nodes_are_barred_where_more_came_than_left(nodes: list[Node], data: st.DataObject) -> None:
     """Also where, on the way, fewer than none are counted."""
-    counted, come = _Counted(domains(nodes), whole=True), dict[str, int]()
+    counted, come = Presence(domains(nodes), whole=True), dict[str, int]()
     places = st.lists(st.integers(0, len(nodes) - 1), max_size=2 * FEW) if nodes else st.just([])
     for where, change in data.draw(st.lists(st.tuples(places, st.sampled_from([1, 1, -1])), max_size=6)):
         counted.put(where, change)

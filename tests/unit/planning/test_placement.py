@@ -5,7 +5,8 @@ from typing import cast
 import pytest
 
 from drover.planning.placing import placement
-from drover.planning.placing.placement import Placed, Unplaced
+from drover.planning.placing.mover import Placed
+from drover.planning.placing.refusal import Unplaced
 from tests.builders import NodeBuilder, VMIBuilder, a_node, a_vmi
 from tests.unit.planning.scene import Scene, a_scene
 

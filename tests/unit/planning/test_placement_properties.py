@@ -16,6 +16,7 @@ from drover.planning.demand.guest import Guest
 from drover.planning.demand.vmclass import GUEST_MEMORY
 from drover.planning.explain import Reason, summarize
 from drover.planning.placing import placement
+from drover.planning.placing.mover import Mover, Placed
 from drover.planning.proposal import Goal, judge, propose
 from drover.planning.site.fleet import Fleet
 from drover.planning.site.population import Population
@@ -160,8 +161,8 @@ def test_each_choice_is_one_of_the_nodes_that_would_do_and_a_refusal_means_none(
                 need.get(name, 0) <= max(0, free) for name, free in zip(ground.resources, ground.free[n], strict=True)
             )
         }
-        answer = placement.place([placement.Mover(mine, bars(vmi, scene.relations, ()))], ground, {})[vmi.uid]
-        assert answer.target in good if isinstance(answer, placement.Placed) else not good
+        answer = placement.place([Mover(mine, bars(vmi, scene.relations, ()))], ground, {})[vmi.uid]
+        assert answer.target in good if isinstance(answer, Placed) else not good
 
 
 @given(scenes())
@@ -191,7 +192,7 @@ def test_counting_on_and_counting_anew_agree_on_spread(scene: Scene) -> None:
     ground = scene.fleet()
     everybody = movers(scene, ground)
     placed = placement.place(everybody, ground, {})
-    where = {uid: answer.target for uid, answer in placed.items() if isinstance(answer, placement.Placed)}
+    where = {uid: answer.target for uid, answer in placed.items() if isinstance(answer, Placed)}
     settled = [
         replace(each, home=ground.position[where[each.uid]] if each.uid in where else each.home)
         for each in ground.spreading.population.occupants
@@ -202,12 +203,12 @@ def test_counting_on_and_counting_anew_agree_on_spread(scene: Scene) -> None:
         assert (ground.spreading.allowed(occupant, vm_class) == anew.allowed(occupant, vm_class)).all()
 
 
-def movers(scene: Scene, ground: Fleet) -> list[placement.Mover]:
+def movers(scene: Scene, ground: Fleet) -> list[Mover]:
     vmis = scene.relations.vmis_by_uid.values()
-    return [placement.Mover(guest(scene, vmi, ground), bars(vmi, scene.relations, ())) for vmi in vmis]
+    return [Mover(guest(scene, vmi, ground), bars(vmi, scene.relations, ())) for vmi in vmis]
 
 
-def why_not(mover: placement.Mover, ground: Fleet, node: str, barred: dict[str, str]) -> Reason:
+def why_not(mover: Mover, ground: Fleet, node: str, barred: dict[str, str]) -> Reason:
     """Told node by node: the goal has the first word, then the node itself, who else is there, and what is short."""
     n, mine = ground.position[node], mover.guest
     static = chain.words(mine.vm_class, ground.classes)[n]
@@ -223,7 +224,7 @@ def test_a_refusal_says_what_each_node_would_say(scene: Scene, barred: dict[str,
     asked_for = {mover.uid: mover for mover in movers(scene, ground)}
     for uid, answer in placement.place(list(asked_for.values()), ground, barred).items():
         mover = asked_for[uid]
-        if isinstance(answer, placement.Placed):
+        if isinstance(answer, Placed):
             twin.move(mover.guest, twin.position[answer.target])
             continue
         told = [why_not(mover, twin, node.name, barred) for node in twin.nodes]

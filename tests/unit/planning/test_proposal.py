@@ -9,6 +9,7 @@ from drover.facts.kubevirt import HOSTNAME
 from drover.planning import reasons
 from drover.planning.barred import barred_for, bars
 from drover.planning.placing import placement
+from drover.planning.placing.mover import Answers, Mover
 from drover.planning.proposal import Proposal, Refused, propose, static_homes
 from drover.planning.site.fleet import Fleet
 from tests.builders import NodeBuilder, PlanBuilder, a_node, a_plan, a_pod, a_vmi, a_vmim
@@ -224,7 +225,7 @@ def breaks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Placement has a defect that shows where the VM with the name "db" is among the movers, halfway."""
     place = placement.place
 
-    def broken(movers: list[placement.Mover], fleet: Fleet, *more: Any) -> placement.Answers:
+    def broken(movers: list[Mover], fleet: Fleet, *more: Any) -> Answers:
         answers = place(movers, fleet, *more)
         if any(mover.uid == DB.uid for mover in movers):
             raise ZeroDivisionError("division by zero")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from drover.planning.barred import bars
 from drover.planning.checks import chain
 from drover.planning.placing import placement, portfolio
-from drover.planning.placing.placement import Answers, Mover
+from drover.planning.placing.mover import Answers, Mover
 from drover.planning.proposal import Goal, propose
 from drover.planning.site.fleet import Fleet
 from drover.planning.site.survey import guest as a_guest

@@ -12,7 +12,9 @@ import numpy as np
 from drover.planning.checks import chain
 from drover.planning.checks.room import fits
 from drover.planning.placing import portfolio
-from drover.planning.placing.placement import Answers, Mover, Placed, Site, place, waiting
+from drover.planning.placing.filling import Site
+from drover.planning.placing.mover import Answers, Mover, Placed
+from drover.planning.placing.placement import place, waiting
 from drover.planning.placing.relations import FleetRelations
 from drover.planning.site.fleet import Amounts, Fleet
 from drover.planning.site.topology import Mask

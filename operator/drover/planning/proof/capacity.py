@@ -12,7 +12,7 @@ from drover.planning.certificate.question import Question
 from drover.planning.certificate.words import in_words
 from drover.planning.checks import chain
 from drover.planning.demand.vmclass import VMClass
-from drover.planning.placing.placement import Mover
+from drover.planning.placing.mover import Mover
 from drover.planning.proof.refit import Standing
 from drover.planning.proof.reserve import Reserve, keeps
 from drover.planning.site.fleet import IMPOSSIBLE, Amounts, Fleet

@@ -8,92 +8,20 @@ As placement proceeds, a VM that was given a target repels and is repelled on bo
 order the moves are made; near others it is on its target only, and who follows it has to wait until it has arrived.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from drover.planning.demand.terms import Term
 from drover.planning.site.population import Occupant, Population
-from drover.planning.site.topology import Domains, Mask, Topology
+from drover.planning.site.presence import Presence, Repelling
+from drover.planning.site.topology import Mask, Topology
 
 AFFINITY = "lacks, in its {key}, the pods that the VM requires near it"
 ANTI_AFFINITY = "has pods in its {key} that the VM requires to be apart from"
 SYMMETRY = "has pods in its {key} that require to be apart from the VM"
-FEW = 16
-"""So many domains are taken out of an array one by one; more at once."""
-
-
-@dataclass(slots=True, eq=False)
-class _Counted:
-    """How many places of the pods that are meant are in each domain where any are: few, of thousands. `whole`: both
-    hosts of a moving VM count."""
-
-    domains: Domains
-    whole: bool
-    counts: dict[int, int] = field(default_factory=dict)
-    _where: set[int] = field(default_factory=set)
-    """The domains with one, kept as it changes: a large group may be in every one of them."""
-    _some: Mask | None = None
-    """bool[domains]: the same, once somebody asks for it."""
-
-    def put(self, places: Iterable[int], change: int) -> None:
-        for place in places:
-            domain = self.domains.numbers[place]
-            before = self.counts.get(domain, 0)
-            self.counts[domain] = before + change
-            if domain >= 0 and (before > 0) != (before + change > 0):
-                self._mark(domain, there=before + change > 0)
-
-    def _mark(self, domain: int, *, there: bool) -> None:
-        self._where.symmetric_difference_update((domain,))
-        if self._some is not None:
-            self._some[domain] = there
-
-    def anywhere(self) -> bool:
-        """Whether one is in any domain."""
-        return bool(self._where)
-
-    def present(self) -> Mask:
-        """bool[nodes]: whether one is in the node's domain."""
-        if self._some is None:
-            self._some = np.zeros(len(self.domains.names) + 1, dtype=np.bool_)
-            self._some[list(self._where)] = True
-        result: Mask = self._some[self.domains.of]
-        return result
-
-    def bar(self, nodes: Mask) -> None:
-        """Take the nodes out in whose domain one is."""
-        if len(self._where) > FEW:
-            nodes &= ~self.present()
-            return
-        for domain in self._where:
-            nodes[self.domains.nodes(domain)] = False
-
-
-@dataclass(slots=True, eq=False)
-class _Repelling:
-    """Terms found by a label that those they mean must have; the others have to be looked at one by one."""
-
-    labelled: dict[tuple[str, str], list[tuple[Term, _Counted]]] = field(default_factory=dict)
-    others: list[tuple[Term, _Counted]] = field(default_factory=list)
-
-    def add(self, term: Term, counted: _Counted) -> None:
-        exact = next((each for each in term.selector if each.operator == "In"), None)
-        if exact is None:
-            self.others.append((term, counted))
-            return
-        for value in dict.fromkeys(exact.values):
-            self.labelled.setdefault((exact.key, value), []).append((term, counted))
-
-    def of(self, labels: Mapping[str, str]) -> Iterator[tuple[Term, _Counted]]:
-        """Those that may mean who has these labels."""
-        for item in labels.items():
-            yield from self.labelled.get(item, ())
-        yield from self.others
-
-
-_NOBODY = _Repelling()
+_NOBODY = Repelling()
 
 
 @dataclass(slots=True)
@@ -103,14 +31,14 @@ class Neighbours:
     topology: Topology
     population: Population
     _target: dict[int, int] = field(default_factory=dict)
-    _apart: dict[Term, _Counted] = field(default_factory=dict)
-    _near: dict[tuple[Term, ...], dict[str, _Counted]] = field(default_factory=dict)
-    _repelling: dict[str | None, "_Repelling"] | None = None
+    _apart: dict[Term, Presence] = field(default_factory=dict)
+    _near: dict[tuple[Term, ...], dict[str, Presence]] = field(default_factory=dict)
+    _repelling: dict[str | None, Repelling] | None = None
     """What pods require to be apart from, by the namespaces they mean; None: all of them."""
-    _repelled: dict[str, list[tuple[Term, _Counted]]] = field(default_factory=dict)
+    _repelled: dict[str, list[tuple[Term, Presence]]] = field(default_factory=dict)
     """What of it means a VM, by UID."""
     _found: dict[tuple[Term, ...], list[int]] = field(default_factory=dict)
-    _concerned: dict[int, list[_Counted]] = field(default_factory=dict)
+    _concerned: dict[int, list[Presence]] = field(default_factory=dict)
     """What counts an occupant, by its number."""
 
     def allowed(self, vm: Occupant) -> Mask:
@@ -204,7 +132,7 @@ class Neighbours:
         by_key = self._of_all(vm.bonds.near)
         return next((key for key, counted in by_key.items() if not counted.present()[node]), next(iter(by_key)))
 
-    def _repelled_by(self, vm: Occupant) -> list[tuple[Term, _Counted]]:
+    def _repelled_by(self, vm: Occupant) -> list[tuple[Term, Presence]]:
         if vm.uid not in self._repelled:
             if self._repelling is None:
                 self._repelling = self._count_repelling()
@@ -213,24 +141,24 @@ class Neighbours:
             self._repelled[vm.uid] = [(term, c) for term, c in known if term.means(vm.namespace, vm.labels)]
         return self._repelled[vm.uid]
 
-    def _count_repelling(self) -> dict[str | None, "_Repelling"]:
+    def _count_repelling(self) -> dict[str | None, Repelling]:
         carriers: dict[Term, list[int]] = {}
         for n, occupant in enumerate(self.population.occupants):
             for term in occupant.bonds.apart:
                 carriers.setdefault(term, []).append(n)
-        result: dict[str | None, _Repelling] = {}
+        result: dict[str | None, Repelling] = {}
         for term, who in carriers.items():
             counted = self._count(term.key, who, whole=True)
             for namespace in (None,) if term.namespaces is None else sorted(term.namespaces):
-                result.setdefault(namespace, _Repelling()).add(term, counted)
+                result.setdefault(namespace, Repelling()).add(term, counted)
         return result
 
-    def _of_term(self, term: Term) -> _Counted:
+    def _of_term(self, term: Term) -> Presence:
         if term not in self._apart:
             self._apart[term] = self._count(term.key, self._meant((term,)), whole=True)
         return self._apart[term]
 
-    def _of_all(self, terms: tuple[Term, ...]) -> dict[str, _Counted]:
+    def _of_all(self, terms: tuple[Term, ...]) -> dict[str, Presence]:
         """By topology key: the pods that satisfy every term."""
         if terms not in self._near:
             who = self._meant(terms)
@@ -250,8 +178,8 @@ class Neighbours:
         known = self.population.occupants
         return [n for n in found if all(term.means(known[n].namespace, known[n].labels) for term in rest)]
 
-    def _count(self, key: str, who: Iterable[int], *, whole: bool) -> _Counted:
-        result = _Counted(self.topology.domains(key), whole)
+    def _count(self, key: str, who: Iterable[int], *, whole: bool) -> Presence:
+        result = Presence(self.topology.domains(key), whole)
         for n in who:
             result.put(self._places(n, whole=whole), 1)
             self._concerned.setdefault(n, []).append(result)
