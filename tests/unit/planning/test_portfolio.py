@@ -122,15 +122,30 @@ def test_what_is_taken_back_leaves_no_trace(scene: Scene, style: Style) -> None:
     assert relations.where == Apart(scene).where
 
 
-@given(scenes())
-def test_resources_that_are_left_out_never_decide(scene: Scene) -> None:
+@given(scenes(), st.data())
+def test_resources_that_are_left_out_never_decide(scene: Scene, data: st.DataObject) -> None:
+    """Whoever of the residents has left, and wherever anybody has come."""
     problem = scene.problem
-    kept = essential(problem.demand, problem.free)
+    kept = essential(problem.demand, problem.free, list(problem.residents))
+    free = problem.free.copy()
+    for vm in problem.residents:
+        if data.draw(st.booleans(), label=f"{vm} leaves"):
+            free[problem.at[vm]] += problem.demand[vm]
+    nodes = st.integers(0, len(free) - 1)
+    for vm in data.draw(st.lists(st.integers(0, len(problem.at) - 1), unique=True), label="come"):
+        free[data.draw(nodes)] -= problem.demand[vm]
     for vm, need in enumerate(problem.demand):
         asked = need > 0
-        every = (problem.free[:, asked] >= need[asked]).all(axis=1)
+        every = (free[:, asked] >= need[asked]).all(axis=1)
         few = [n for n in kept if asked[n]]
-        assert ((problem.free[:, few] >= need[few]).all(axis=1) == every).all(), vm
+        assert ((free[:, few] >= need[few]).all(axis=1) == every).all(), vm
+
+
+def test_a_resident_leaves_behind_only_what_it_held() -> None:
+    """On node 1 nobody has any of the first resource, and it has none."""
+    whole, never = [[1, 1], [0, 1], [1, 1]], NEVER({(0, 2)})
+    scene = a_scene([[1, 1], [0, 1]], [0, 1], whole, movers=[0], residents=[1], never=never)
+    assert answer(scene).unplaced == (0,)
 
 
 def test_a_resident_leaves_for_one_who_fits_nowhere_else() -> None:

@@ -28,7 +28,7 @@ class Sized:
 
 def sized(problem: Problem) -> Sized:
     """The problem, made ready for placement."""
-    columns = essential(problem.demand, problem.free)
+    columns = essential(problem.demand, problem.free, list(problem.residents))
     demand, free = problem.demand[:, columns], np.ascontiguousarray(problem.free[:, columns].T)
     scale = np.ascontiguousarray(1.0 / np.maximum(problem.whole[:, columns], 1).T)
     numbers = kinds(problem)

@@ -66,17 +66,21 @@ class Problem:
     bundles: Mapping[int, Sequence[int]] = field(default_factory=dict)
 
 
-def essential(demand: Amounts, free: Amounts) -> list[int]:
-    """The resources that must be looked at: one that another always asks as much of, and has no more of, is not.
+def essential(demand: Amounts, free: Amounts, residents: Sequence[int]) -> list[int]:
+    """The resources that must be looked at: one that another is always asked as much of, and has no more of, is not.
 
-    VMs come and go, and it stays so: what is asked of the other is never less.
+    Movers come, and it stays so: what is asked of the other is never less. Residents leave as well, so that for it to
+    stay so they have to hold as much of both.
     """
+
+    def covers(other: int, one: int) -> bool:
+        asked = (demand[:, one] <= demand[:, other]).all() and (free[:, one] >= free[:, other]).all()
+        return bool(asked and (demand[residents, one] == demand[residents, other]).all())
+
     kept = list(range(demand.shape[1]))
     for one in reversed(range(demand.shape[1])):
         others = [other for other in kept if other != one]
-        if any(
-            (demand[:, one] <= demand[:, other]).all() and (free[:, one] >= free[:, other]).all() for other in others
-        ):
+        if any(covers(other, one) for other in others):
             kept = others
     return kept
 
