@@ -7,6 +7,8 @@ from tests.integration.planning.fleets.draft import RACK, VM, ZONE, Draft, Objec
 from tests.integration.planning.fleets.neighbours import KEYS, few, lose_labels, pod_selector
 
 _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+_HIDDEN: Object = {"key": "pool", "effect": "NoSchedule"}
+"""By this taint at most once: two concerns may draw it."""
 
 
 def spread(draft: Draft) -> None:
@@ -43,8 +45,9 @@ def _hide_nodes(draft: Draft) -> None:
         labels = node["metadata"]["labels"]
         places = {labels.get(ZONE), labels.get(RACK)}
         labels["pool"] = "b" if rng.random() < 0.15 or outside in places else "a"
-        if draft.chance(0.1) or (draft.dose == 1 and tainted in places):
-            node["spec"]["taints"].append({"key": "pool", "effect": "NoSchedule"})
+        hidden = draft.chance(0.1) or (draft.dose == 1 and tainted in places)
+        if hidden and _HIDDEN not in node["spec"]["taints"]:
+            node["spec"]["taints"].append({**_HIDDEN})
 
 
 def _spread(draft: Draft, vm: VM, constraints: list[Object]) -> None:
