@@ -81,8 +81,9 @@ async def test_it_decides_when_it_knows_enough(
         assert (again - NOW).total_seconds() <= patience
 
 
+@pytest.mark.parametrize("fails", [False, True])
 async def test_what_changes_meanwhile_is_planned_for_after_a_rest(
-    monkeypatch: pytest.MonkeyPatch, decided: list[Snapshot]
+    monkeypatch: pytest.MonkeyPatch, decided: list[Snapshot], fails: bool
 ) -> None:
     store = Store(clock=lambda: NOW)
     list_all(store, ALL)
@@ -94,10 +95,12 @@ async def test_what_changes_meanwhile_is_planned_for_after_a_rest(
         planned.append(store.revision)
         if len(planned) == 1:
             store.put(PLANS, a_plan("another"))
+        if fails:
+            raise RuntimeError("a defect")
         return {}
 
     async def rest(seconds: float) -> None:
-        store.changed.clear()
+        store.changed.clear()  # as the round does that comes meanwhile
         rested.append(seconds)
 
     monkeypatch.setattr(loops, "propose", propose)
@@ -113,29 +116,3 @@ async def test_what_changes_meanwhile_is_planned_for_after_a_rest(
     await loop._round()
     await loop._proposing
     assert planned == [planned[0], planned[0] + 1]
-
-
-async def test_what_changes_while_proposals_fail_is_planned_for(
-    monkeypatch: pytest.MonkeyPatch, decided: list[Snapshot]
-) -> None:
-    """Else nothing is proposed before something else happens."""
-    store = Store(clock=lambda: NOW)
-    list_all(store, ALL)
-    store.put(PLANS, a_plan("one"))
-
-    def propose(*_: object) -> Proposals:
-        store.put(PLANS, a_plan("another"))
-        store.changed.clear()  # as the round does that comes meanwhile
-        raise RuntimeError("a defect")
-
-    async def rest(_: float) -> None:
-        pass
-
-    monkeypatch.setattr(loops, "propose", propose)
-    loop = a_loop(store)
-    monkeypatch.setattr(loop, "_rest", rest)
-    await loop._round()
-    assert decided
-    assert loop._proposing is not None
-    await loop._proposing
-    assert store.changed.is_set()

@@ -16,7 +16,7 @@ from drover.planning.placing.problem import Relations
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """Where the VMs are after it, and who has no place; `asked`: each was allowed to go when it went, and stayed."""
+    """Where the VMs are after it, and who has no place; `asked`: each was allowed to go when it went, and went once."""
 
     price: Price
     ground: Ground
@@ -53,7 +53,7 @@ class Attempts:
         if alone := _forsaken(ground):
             unplaced = _repaired(ground, [*unplaced, *alone], worth)
             unplaced += _forsaken(ground)
-        return self._judged(ground, unplaced, asked=len(ground.log) == len(pricing.targets(ground)))
+        return self._judged(ground, unplaced, asked=len({vm for vm, _ in ground.log}) == len(ground.log))
 
     def hopeless(self, unplaced: list[int]) -> int:
         """How many of these fit nowhere although nobody else has a place. Where no residents may leave that can change

@@ -56,8 +56,7 @@ class Site:
 
     def fits_somewhere(self, mover: Mover) -> bool:
         """Whether any node would take it now."""
-        guest, fleet = mover.guest, self.fleet
-        return bool((self.allowed(mover) & chain.moving(guest, fleet) & chain.roomy(guest, fleet)).any())
+        return bool((self.allowed(mover) & self._lets(mover)).any())
 
     def demand(self, mover: Mover) -> Amounts:
         return self.fleet.demand(mover.guest.vm_class)
@@ -94,10 +93,11 @@ class Site:
 
     def fits_on(self, mover: Mover, target: int) -> bool:
         """Whether the VM may go there now, all counted that were settled before."""
-        guest, fleet = mover.guest, self.fleet
-        return bool(
-            self.allowed(mover)[target] and chain.moving(guest, fleet)[target] and chain.roomy(guest, fleet)[target]
-        )
+        return bool(self.allowed(mover)[target] and self._lets(mover)[target])
+
+    def _lets(self, mover: Mover) -> Mask:
+        """bool[nodes]: where those who are there now let the VM go, and leave room for it."""
+        return chain.moving(mover.guest, self.fleet) & chain.roomy(mover.guest, self.fleet)
 
     def settle(self, mover: Mover, target: int, count: int) -> Placed:
         """It goes there, one of so many nodes that may take it."""

@@ -43,7 +43,7 @@ def nearly(movers: Sequence[Mover], fleet: Fleet, barred: Mapping[str, str]) -> 
 
 def _asked(site: Site, movers: Sequence[Mover]) -> list[tuple[Mask, Amounts]]:
     """Where each of them may go, and what it asks for, of those that any node can take at all."""
-    return [(_open(site, each), site.fleet.demand(each.guest.vm_class)) for each in movers if site.offered(each)]
+    return [(_open(site, each), site.demand(each)) for each in movers if site.offered(each)]
 
 
 def _open(site: Site, mover: Mover) -> Mask:
@@ -96,7 +96,7 @@ def make_room(
     """Targets for as many of the movers as possible, if some of the others move as well; takes the room from `fleet`,
     where the others still hold what they leave."""
     site = Site(fleet, ~fleet.among(barred), limits)
-    asking = [mover for mover in movers if site.allowed(mover).any() and site.offered(mover)]
+    asking = [mover for mover in movers if site.may(mover)]
     if not asking or not others:
         return Room()
     everybody = [*sorted(asking, key=lambda mover: mover.uid), *sorted(others, key=lambda mover: mover.uid)]
@@ -116,7 +116,7 @@ def _settled(found: portfolio.Placement, everybody: Sequence[Mover], relations: 
         mover, awaited = everybody[vm], found.after.get(vm, ())
         if not all(other in gone for other in awaited) or not relations.allows(vm, target):
             continue
-        if not awaited and not fits(site.fleet.demand(mover.guest.vm_class), site.fleet, target):
+        if not awaited and not fits(site.demand(mover), site.fleet, target):
             continue
         gone[vm] = site.settle(mover, target, int(site.allowed(mover).sum()))
     extra = {everybody[vm].uid for vm in found.extra}

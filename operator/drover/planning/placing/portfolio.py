@@ -84,11 +84,9 @@ def _after(ground: Ground, targets: dict[int, int], extra: tuple[int, ...]) -> d
     took VMs away: so that order is legal, and no VM ever has to step aside.
     """
     problem = ground.sized.problem
-    last = {vm: n for n, (vm, _) in enumerate(ground.log)}
     leaving = set(extra)
     vacated = {int(problem.at[vm]) for vm in extra}
     moves = [vm for vm in targets if vm in leaving or targets[vm] in vacated]
-    moves.sort(key=lambda vm: last[vm])
     source, target = problem.at[moves].tolist(), [targets[vm] for vm in moves]
     found = waits(source, target, problem.demand[moves], problem.free)
     return {vm: tuple(moves[n] for n in steps) for vm, steps in zip(moves, found, strict=True) if steps}

@@ -25,7 +25,7 @@ class Sums:
         kind = self._kinds.setdefault(id(requests), len(self._requests))
         if kind == len(self._requests):
             self._requests.append(requests)
-        self._entries.append((node, kind, guest if -MOST <= guest <= MOST else max(-MOST, min(MOST, guest))))
+        self._entries.append((node, kind, max(-MOST, min(MOST, guest))))
 
     def table(self) -> Amounts:
         """int64[nodes, names]. Exact below 2^53, a thousand times what any node has; no more than MOST."""
