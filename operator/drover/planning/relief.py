@@ -60,7 +60,7 @@ def relieve(answers: Answers, asking: Asking, *, may_move: bool) -> Relief:
     if not room.placed:
         return Relief(answers)
     found = _around(room, asking, fresh)
-    if len(_short(asking.movers, found)) >= len(short):
+    if len(_short(asking.movers, found)) >= len(short) or fresh.neighbours.forsaken() & {*found, *room.extra}:
         return Relief(answers)
     if room.extra and not may_move:
         return Relief(answers, suggestions={uid: _suggestion(uid, room, asking) for uid in room.placed})
@@ -75,14 +75,22 @@ def _short(movers: Sequence[Mover], answers: Answers) -> list[Mover]:
 
 
 def _behind(answers: Answers, movers: Sequence[Mover], asking: Asking, ground: Fleet) -> Answers:
-    """The answers, with targets for those that fit where VMs in flight are leaving."""
+    """The answers, with targets for those that fit where VMs in flight are leaving; with none where another was to go
+    near one of them."""
     short = _short(movers, answers)
     gone = [
         (each.uid, ground.position[each.node], each.target, ground.vector(each.amounts))
         for each in (leaving(asking.snapshot, asking.relations) if short else ())
         if each.node in ground.position and each.node not in asking.barred
     ]
-    return {**answers, **as_others_leave(short, gone, ground, asking.barred, asking.limits)} if gone else answers
+    if not gone:
+        return answers
+    tried = ground.copy()
+    found = {**answers, **as_others_leave(short, gone, tried, asking.barred, asking.limits)}
+    if tried.neighbours.forsaken() & found.keys():
+        return answers
+    ground.become(tried)
+    return found
 
 
 def _room(short: Sequence[Mover], asking: Asking, ground: Fleet) -> Room:

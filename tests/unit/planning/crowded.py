@@ -54,9 +54,14 @@ class Crowd:
     def scene(self) -> Scene:
         return a_scene(*self.parts)
 
-    def goal(self, scene: Scene) -> Goal:
+    def goal(self, scene: Scene, **spec: object) -> Goal:
         plan = a_plan("p").evacuates(*self.sources) if self.sources else a_plan("p")
-        return scene.goal(plan, *self.movers, sources=self.sources)
+        return scene.goal(plan.spec(**spec), *self.movers, sources=self.sources)
+
+    def without(self, part: Part) -> "Crowd":
+        rest = tuple(each for each in self.parts if each is not part)
+        movers = tuple(name for name in self.movers if name != part.name)
+        return Crowd(rest, movers, self.sources, self.reserve)
 
     def with_parts(self, *more: Part) -> "Crowd":
         return Crowd((*self.parts, *more), self.movers, self.sources, self.reserve)

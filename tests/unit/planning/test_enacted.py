@@ -7,22 +7,35 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drover.planning.proposal import Assignment, propose
-from tests.builders import VMIBuilder
+from drover.planning.proposal import Assignment, Proposals, propose
+from tests.builders import NodeBuilder, VMIBuilder
 from tests.examples import examples
 from tests.unit.planning.crowded import Crowd, crowds
 from tests.unit.planning.enacted import World, carry_out, faults
 
 
-def planned(crowd: Crowd) -> dict[str, Assignment]:
+@st.composite
+def plans(draw: st.DrawFn) -> tuple[Crowd, dict[str, Assignment]]:
+    """A fleet and what is planned for it: with room that others make or without, at once or where something else was
+    planned before one of its VMs or pods was there."""
+    crowd = draw(crowds())
+    room = draw(st.sampled_from(["Suggest", "Move"]))
+    late = draw(st.sampled_from([None, *(part for part in crowd.parts if not isinstance(part, NodeBuilder))]))
+    before = _propose(crowd.without(late), room, {}) if late is not None else {}
+    return crowd, dict(next(iter(_propose(crowd, room, before).values())).assignments)
+
+
+def _propose(crowd: Crowd, room: str, before: Proposals) -> Proposals:
     scene = crowd.scene()
-    goal = crowd.goal(scene)
-    return dict(propose([goal], scene.snapshot, {}, {}, crowd.reserve)[goal.plan.uid].assignments)
+    return propose([crowd.goal(scene, makeRoom=room)], scene.snapshot, {}, before, crowd.reserve)
 
 
-@given(crowds(), st.randoms(use_true_random=False))
-def test_no_start_is_refused_and_nothing_is_broken_that_was_not_broken_before(crowd: Crowd, chance: Random) -> None:
-    plan, world = planned(crowd), World(crowd)
+@given(plans(), st.randoms(use_true_random=False))
+def test_no_start_is_refused_and_nothing_is_broken_that_was_not_broken_before(
+    planned: tuple[Crowd, dict[str, Assignment]], chance: Random
+) -> None:
+    crowd, plan = planned
+    world = World(crowd)
     before = faults(world.parts)
     assert carry_out(plan, world, chance) == []
     assert ours(faults(world.parts) - before, plan, world) == {}

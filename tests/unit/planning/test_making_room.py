@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from drover.facts.kubevirt import HOSTNAME
 from drover.planning.proposal import Proposal
 from tests.builders import Part, VMIBuilder, a_node, a_plan, a_vmi, a_vmim
 from tests.examples import examples
@@ -122,18 +123,39 @@ def test_room_that_a_vm_in_flight_leaves_is_waited_for(goal: object) -> None:
     assert planned(plan(scene, goal)) == {"web": ("n1", "n2", ("small",), False)}
 
 
+def near_small(vmi: VMIBuilder, key: str = HOSTNAME) -> VMIBuilder:
+    term = {"topologyKey": key, "labelSelector": {"matchLabels": {"app": "small"}}}
+    affinity = {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
+    vmi.pod.set("spec.affinity", affinity)
+    return vmi.set("spec.affinity", affinity)
+
+
 def test_who_others_have_to_be_near_stays() -> None:
-    near = {
-        "podAffinity": {
-            "requiredDuringSchedulingIgnoredDuringExecution": [
-                {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"app": "small"}}}
-            ]
-        }
-    }
-    leader, follower = a_small(), a_vmi("f").on("n2").memory("1Gi")
+    leader = a_small()
     leader.pod.labelled(app="small")
-    follower.pod.set("spec.affinity", near)
-    assert "small" not in planned(plan(tight(follower, small=leader)))
+    assert "small" not in planned(plan(tight(near_small(a_vmi("f").on("n2").memory("1Gi")), small=leader)))
+
+
+def test_no_room_is_made_near_one_who_leaves() -> None:
+    """Without small there is room for web on n2; but whom it has to be near leaves that zone then."""
+    web, leader = near_small(a_vmi("web").on("n1").memory("9Gi"), "zone"), a_vmi("leader").on("n1").memory("1Gi")
+    leader.pod.labelled(app="small")
+    zones = ("n1", "64Gi", "c"), ("n2", "10Gi", "c"), ("n3", "6Gi", "b")
+    nodes = [a_node(name).memory(memory).labelled(zone=zone) for name, memory, zone in zones]
+    scene = a_scene(*nodes, web, leader, a_small())
+    assert planned(plan(scene, MOVES, "web", "leader")) == {"leader": ("n1", "n3", (), False)}
+    assert planned(plan(scene, MOVES, "web"))["web"] == ("n1", "n2", ("small",), False)
+
+
+def test_nobody_leaves_for_room_in_flight_whom_another_goes_to() -> None:
+    """The leader would fit on n3 once small has left it."""
+    web, leader = near_small(a_vmi("web").on("n1"), "zone").memory("1Gi"), a_vmi("leader").on("n1").memory("4Gi")
+    leader.pod.labelled(app="small")
+    zones = ("n1", "64Gi", "c"), ("n2", "2Gi", "c"), ("n3", "6Gi", "b"), ("n4", "5Gi", "b")
+    nodes = [a_node(name).memory(memory).labelled(zone=zone) for name, memory, zone in zones]
+    scene = a_scene(*nodes, web, leader, a_small().on("n3"), a_vmim("small").to("n4").phase("Running"))
+    assert planned(plan(scene, MOVES, "leader")) == {"leader": ("n1", "n3", ("small",), False)}
+    assert planned(plan(scene, MOVES, "web", "leader")) == {"web": ("n1", "n2", (), False)}
 
 
 @settings(max_examples=examples(60))

@@ -11,6 +11,8 @@ from msgspec.structs import replace
 
 from drover.facts.node import Node
 from drover.planning.demand.terms import Term, bonds
+from drover.planning.placing import search
+from drover.planning.placing.mover import Placed
 from drover.planning.site import survey
 from drover.planning.site.neighbours import Neighbours
 from drover.planning.site.population import Occupant, Population
@@ -198,6 +200,21 @@ def test_nobody_is_waited_for_where_somebody_is_already() -> None:
     scene = a_scene(*NODES[:3], leader, follower, a_pod("there").on("b1").labelled(DB))
     found = scene.propose(scene.goal(a_plan("p"), "x-leader", "follower", sources=("a1", "a2")))["p"]
     assert found.assignments[follower.uid].after == ()
+
+
+@pytest.mark.parametrize(("room", "follows"), [("3Gi", "-"), ("12Gi", "b1")])
+@pytest.mark.parametrize(("kept", "shunned"), [("", ()), ("", ("b1",)), ("c1", ())])
+def test_nobody_goes_near_one_who_leaves(
+    room: str, follows: str, kept: str, shunned: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The leader can only go to b1, which it takes as the last resort where it failed there before: and the follower
+    had perhaps been sent where the leader was, or goes first as it was left out."""
+    monkeypatch.setattr(search, "BEGIN_ANEW", 0)
+    leader, follower = a_db("leader", "c1").memory("1Gi"), a_db("follower", "a1", near(DB), labels=WEB).memory("4Gi")
+    scene = a_scene(zoned("a1"), zoned("b1").memory(room), zoned("c1"), leader, follower)
+    found = scene.place(scene.mover(leader, shunned=shunned), scene.mover(follower, kept), barred={"a1": "is emptied"})
+    placed = {uid: each.target if isinstance(each, Placed) else "-" for uid, each in found.items()}
+    assert placed == {leader.uid: "b1", follower.uid: follows}
 
 
 VALUES = st.sampled_from(["db", "web"])

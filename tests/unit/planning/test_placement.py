@@ -4,7 +4,7 @@ from typing import cast
 
 import pytest
 
-from drover.planning.placing import placement
+from drover.planning.placing import placement, search
 from drover.planning.placing.mover import Placed
 from drover.planning.placing.refusal import Unplaced
 from tests.builders import NodeBuilder, VMIBuilder, a_node, a_vmi
@@ -60,7 +60,7 @@ def test_a_target_is_given_up_where_that_helps_another() -> None:
 
 def test_of_many_only_those_give_their_target_up_who_are_in_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only on n2 is enough room for the large one; n4, which the third has, is less full than n5 would be."""
-    monkeypatch.setattr(placement, "BEGIN_ANEW", 0)
+    monkeypatch.setattr(search, "BEGIN_ANEW", 0)
     large, third = a_vmi("x-large").on("n1").memory("7Gi"), a_vmi("y-third").on("n1").memory("4Gi")
     nodes = small("n2", "8Gi"), small("n3", "5Gi"), small("n4", "5Gi"), small("n5", "6Gi")
     scene = a_scene(a_node("n1"), *nodes, WEB, large, third)

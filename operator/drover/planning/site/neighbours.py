@@ -63,8 +63,13 @@ class Neighbours:
         return None
 
     def content(self, vm: Occupant, node: int) -> bool:
-        """Whether the VM has near it on the node whom it requires, if everybody stays where he is expected."""
-        return not vm.bonds.near or bool(self._attracted(vm)[node])
+        """Whether the VM has near it on the node, where it is expected, whom it requires."""
+        return not vm.bonds.near or all(counted.at(node) for counted in self._of_all(vm.bonds.near).values())
+
+    def forsaken(self) -> set[str]:
+        """By UID: who has not near it where it is expected whom it requires, for they go elsewhere."""
+        known = self.population.occupants
+        return {known[n].uid for n, node in self._target.items() if not self.content(known[n], node)}
 
     def copy(self) -> "Neighbours":
         """The same, to go on independently."""

@@ -42,6 +42,10 @@ class Presence:
         """Whether one is in any domain."""
         return bool(self._where)
 
+    def at(self, node: int) -> bool:
+        """Whether one is in the node's domain."""
+        return self.domains.numbers[node] in self._where
+
     def present(self) -> Mask:
         """bool[nodes]: whether one is in the node's domain."""
         if self._some is None:
