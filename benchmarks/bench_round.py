@@ -20,7 +20,7 @@ from drover.facts.kubevirt import CRD, VMI, KubeVirt
 from drover.facts.node import Node
 from drover.facts.pod import Pod
 from drover.facts.snapshot import Snapshot
-from drover.planning.proposal import propose
+from drover.planning.proposing import propose
 from drover.running.decide import decide
 from drover.running.goals import goals
 

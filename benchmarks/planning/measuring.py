@@ -20,7 +20,8 @@ from drover.facts.snapshot import Snapshot
 from drover.garbage import collect_seldom, keep_what_is_there
 from drover.planning.placing.portfolio import place
 from drover.planning.placing.pricing import bound
-from drover.planning.proposal import Assignment, propose
+from drover.planning.proposal import Assignment
+from drover.planning.proposing import propose
 from drover.planning.timing import bounds
 from drover.planning.timing.moves import Job, Limits
 from drover.planning.timing.order import fastest

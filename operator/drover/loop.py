@@ -19,7 +19,8 @@ from drover.acting.perform import perform
 from drover.facts.snapshot import Snapshot
 from drover.garbage import keep_what_is_there
 from drover.metrics import Metrics
-from drover.planning.proposal import Proposals, propose
+from drover.planning.proposal import Proposals
+from drover.planning.proposing import propose
 from drover.reporting import due, phase_told
 from drover.running.actions import Decision
 from drover.running.blind import BLIND

@@ -10,7 +10,7 @@ from drover.facts.kubevirt import VMI
 from drover.facts.node import before, remembered
 from drover.facts.snapshot import Snapshot
 from drover.planning.barred import barred_for, bars
-from drover.planning.proposal import admits
+from drover.planning.judging import admits
 from drover.running import slots
 from drover.running.actions import Action, CancelMigration, Cordon, StartMigration, Uncordon
 from drover.running.nodes import ended, find, run_id, stand

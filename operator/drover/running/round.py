@@ -7,7 +7,8 @@ from datetime import datetime
 from drover.facts.index import Index
 from drover.facts.snapshot import Snapshot
 from drover.planning.demand.vmclass import VMClass
-from drover.planning.proposal import nodes_mark, static_homes
+from drover.planning.judging import static_homes
+from drover.planning.marks import nodes_mark
 from drover.planning.site.nodeclass import NodeClasses
 from drover.planning.site.survey import class_of
 from drover.planning.site.topology import Topology

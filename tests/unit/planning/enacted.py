@@ -11,7 +11,8 @@ from typing import Any
 from drover.facts.index import index
 from drover.facts.quantity import units
 from drover.planning.barred import bars
-from drover.planning.proposal import Assignment, admits
+from drover.planning.judging import admits
+from drover.planning.proposal import Assignment
 from tests.builders import Builder, NodeBuilder, PlainBuilder, PodBuilder, VMIBuilder, VMIMBuilder, a_cluster, a_vmim
 from tests.unit.planning.crowded import CSI, REQUIRED, Crowd
 

@@ -5,7 +5,7 @@ from functools import cached_property
 
 from drover.facts.index import Index, index
 from drover.facts.snapshot import Snapshot
-from drover.planning import proposal
+from drover.planning import judging, proposing
 from drover.planning.barred import bars
 from drover.planning.checks import chain
 from drover.planning.checks.check import Verdict
@@ -14,7 +14,7 @@ from drover.planning.demand.vmclass import VMClass
 from drover.planning.placing import placement
 from drover.planning.placing.mover import Mover, Placed
 from drover.planning.placing.refusal import Unplaced
-from drover.planning.proposal import Goal, Proposal
+from drover.planning.proposal import Goal, Proposal, Proposals
 from drover.planning.site import survey
 from drover.planning.site.fleet import Fleet
 from tests.builders import NAMESPACE, PlanBuilder, VMIBuilder
@@ -70,15 +70,15 @@ class Scene:
 
     def admits(self, vmi: VMIBuilder, node: str) -> str | None:
         forbidden = bars(vmi.build(), self.relations, ())
-        return proposal.admits(vmi.build(), node, forbidden, self.snapshot, self.relations)
+        return judging.admits(vmi.build(), node, forbidden, self.snapshot, self.relations)
 
     def goal(self, plan: PlanBuilder, *vms: str, sources: tuple[str, ...] = ()) -> Goal:
         vmis = tuple(self.snapshot.vmis[NAMESPACE, vm] for vm in vms)
         return Goal(plan.build(), frozenset(sources), vmis)
 
-    def propose(self, *goals: Goal, previous: proposal.Proposals | None = None) -> dict[str, Proposal]:
+    def propose(self, *goals: Goal, previous: Proposals | None = None) -> dict[str, Proposal]:
         """The proposals by the name of their plan."""
-        found = proposal.propose(goals, self.snapshot, {}, previous or {})
+        found = proposing.propose(goals, self.snapshot, {}, previous or {})
         return {goal.plan.metadata.name: found[goal.plan.uid] for goal in goals}
 
 

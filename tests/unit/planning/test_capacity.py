@@ -8,7 +8,8 @@ from drover.planning.placing.mover import Placed
 from drover.planning.proof import capacity
 from drover.planning.proof.capacity import Shortfall, Spare
 from drover.planning.proof.reserve import Reserve
-from drover.planning.proposal import Proposal, propose
+from drover.planning.proposal import Proposal
+from drover.planning.proposing import propose
 from tests.builders import NodeBuilder, VMIBuilder, a_node, a_plan, a_vmi
 from tests.unit.planning.scene import Part, Scene, a_scene
 from tests.unit.planning.test_placement_properties import movers, scenes

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from drover.facts.kubevirt import HOSTNAME
 from drover.facts.snapshot import Snapshot
-from drover.planning.proposal import propose
+from drover.planning.proposing import propose
 from tests.builders import NodeBuilder, VMIBuilder, a_node, a_plan, a_vmi
 from tests.examples import examples
 from tests.unit.planning.crowded import Crowd, crowds

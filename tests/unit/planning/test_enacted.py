@@ -7,7 +7,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drover.planning.proposal import Assignment, Proposals, propose
+from drover.planning.proposal import Assignment, Proposals
+from drover.planning.proposing import propose
 from tests.builders import NodeBuilder, VMIBuilder
 from tests.examples import examples
 from tests.unit.planning.crowded import Crowd, crowds

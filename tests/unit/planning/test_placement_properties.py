@@ -15,9 +15,11 @@ from drover.planning.checks.room import shortages
 from drover.planning.demand.guest import Guest
 from drover.planning.demand.vmclass import GUEST_MEMORY
 from drover.planning.explain import Reason, summarize
+from drover.planning.judging import judge
 from drover.planning.placing import placement
 from drover.planning.placing.mover import Mover, Placed
-from drover.planning.proposal import Goal, judge, propose
+from drover.planning.proposal import Goal
+from drover.planning.proposing import propose
 from drover.planning.site.fleet import Fleet
 from drover.planning.site.population import Population
 from drover.planning.site.spread import Spreading

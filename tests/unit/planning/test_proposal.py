@@ -8,9 +8,11 @@ import pytest
 from drover.facts.kubevirt import HOSTNAME
 from drover.planning import reasons
 from drover.planning.barred import barred_for, bars
+from drover.planning.judging import static_homes
 from drover.planning.placing import placement
 from drover.planning.placing.mover import Answers, Mover
-from drover.planning.proposal import Proposal, Refused, propose, static_homes
+from drover.planning.proposal import Proposal, Refused
+from drover.planning.proposing import propose
 from drover.planning.site.fleet import Fleet
 from tests.builders import NodeBuilder, PlanBuilder, a_node, a_plan, a_pod, a_vmi, a_vmim
 from tests.unit.planning.scene import Part, Scene, a_scene, targets

@@ -14,7 +14,7 @@ from drover.facts.snapshot import Snapshot
 from drover.planning.barred import bars
 from drover.planning.checks import chain
 from drover.planning.checks.check import Answer, Verdict
-from drover.planning.proposal import judge
+from drover.planning.judging import judge
 from drover.planning.site import survey
 from tests.unit.planning import recorded
 from tests.unit.planning.recorded import recording

@@ -12,7 +12,8 @@ from drover.planning.barred import bars
 from drover.planning.checks import chain
 from drover.planning.placing import placement, portfolio
 from drover.planning.placing.mover import Answers, Mover
-from drover.planning.proposal import Goal, propose
+from drover.planning.proposal import Goal
+from drover.planning.proposing import propose
 from drover.planning.site.fleet import Fleet
 from drover.planning.site.survey import guest as a_guest
 from drover.planning.timing.moves import Limits

@@ -9,7 +9,8 @@ from drover.api.plan import PlanStatus, VMStatus
 from drover.api.report import Record
 from drover.api.shared import Condition
 from drover.facts.index import index
-from drover.planning.proposal import Proposals, propose
+from drover.planning.proposal import Proposals
+from drover.planning.proposing import propose
 from drover.running.actions import Action, Decision, SaveRecords, StartMigration
 from drover.running.decide import decide
 from drover.running.goals import goals

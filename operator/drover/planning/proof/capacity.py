@@ -1,7 +1,7 @@
 """The certificate and the reserve asked about a Fleet: the only place that knows both."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -50,6 +50,25 @@ def shortfall(movers: Sequence[Mover], fleet: Fleet, free: Amounts, barred: Iter
     """
     found = certify(_question(movers, fleet, free, frozenset(barred)))
     return Shortfall(found.short, found.total, _words(found, fleet)) if found.short > 0 else None
+
+
+@dataclass(slots=True)
+class Proofs:
+    """What VMs lack in the room that is free on a fleet, asked once of the same VMs and room."""
+
+    barred: Mapping[str, str]
+    _known: dict[tuple[frozenset[str], bytes], Shortfall | None] = field(default_factory=dict)
+
+    def of(self, movers: Sequence[Mover], fleet: Fleet) -> Shortfall | None:
+        key = frozenset(mover.uid for mover in movers), fleet.free.tobytes()
+        if key not in self._known:
+            self._known[key] = shortfall(movers, fleet, fleet.free, self.barred)
+        return self._known[key]
+
+    def least(self, movers: Sequence[Mover], fleet: Fleet) -> int:
+        """How many of them cannot have a target, whatever is tried."""
+        found = self.of(movers, fleet)
+        return found.vms if found is not None else 0
 
 
 def _words(certificate: Certificate, fleet: Fleet) -> str:

@@ -13,7 +13,8 @@ from drover.facts.kubevirt import VMIM
 from drover.facts.node import before, remembered
 from drover.facts.snapshot import Refusal, Snapshot
 from drover.facts.wire import Key
-from drover.planning.proposal import Proposals, propose
+from drover.planning.proposal import Proposals
+from drover.planning.proposing import propose
 from drover.reporting import AT_MOST_EVERY, due
 from drover.running.actions import (
     Action,
