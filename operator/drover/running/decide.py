@@ -24,7 +24,7 @@ from drover.running.blind import BLIND, unsure
 from drover.running.dispatch import dispatch, joined
 from drover.running.endings import Endings, endings
 from drover.running.eta import Course, etas
-from drover.running.gates import backoff
+from drover.running.gates.tries import backoff
 from drover.running.goals import undoing
 from drover.running.move import Move
 from drover.running.nodes import Standing, maintenances_in_order, reference, stand

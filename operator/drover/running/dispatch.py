@@ -5,7 +5,8 @@ from drover.api.shared import Waiting
 from drover.facts.kubevirt import HOSTNAME
 from drover.planning.proposal import Proposal
 from drover.running.actions import ObjectRef, StartMigration
-from drover.running.gates import CLAIMING, GATES, Candidate, goes_with_room, wait
+from drover.running.gates.candidate import Candidate, wait
+from drover.running.gates.order import CLAIMING, GATES, goes_with_room
 from drover.running.move import Move, observe
 from drover.running.names import migration_name
 from drover.running.preflight import Hold

@@ -6,7 +6,7 @@ import pytest
 
 from drover.acting.outcome import Hands, NotAllowedError, attempt
 from drover.running.actions import Uncordon
-from drover.running.gates import backoff
+from drover.running.gates.tries import backoff
 from drover.watching.client import ApiError, Client
 from drover.watching.store import Store
 

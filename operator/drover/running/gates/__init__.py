@@ -1,0 +1,1 @@
+"""Why a queued VM does not start."""
