@@ -15,7 +15,8 @@ from drover.running import slots
 from drover.running.actions import Action, CancelMigration, Cordon, StartMigration, Uncordon
 from drover.running.nodes import ended, find, run_id, stand
 from drover.running.preflight import cannot_pin, cluster_hold
-from drover.running.views import View, view
+from drover.running.view import View
+from drover.running.views import view
 
 
 def still_allowed(action: Action, snapshot: Snapshot) -> str | None:

@@ -11,7 +11,7 @@ from drover.facts.namespace import PodDisruptionBudget
 from drover.facts.pod import Pod
 from drover.facts.snapshot import Snapshot
 from drover.running.preflight import finding
-from drover.running.views import View
+from drover.running.view import View
 
 FIX = "give it a minAvailable number; what Drover moves is not evicted, and goes on"
 

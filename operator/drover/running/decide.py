@@ -30,7 +30,8 @@ from drover.running.move import Move
 from drover.running.nodes import Standing, maintenances_in_order, reference, stand
 from drover.running.progress import is_left
 from drover.running.round import Round
-from drover.running.views import View, views
+from drover.running.view import View
+from drover.running.views import views
 
 log = logging.getLogger(__name__)
 

@@ -7,12 +7,13 @@ from drover.planning.proposal import Proposal
 from drover.running.actions import ObjectRef, StartMigration
 from drover.running.gates.candidate import Candidate, wait
 from drover.running.gates.order import CLAIMING, GATES, goes_with_room
+from drover.running.making_way import with_extra
 from drover.running.move import Move, observe
 from drover.running.names import migration_name
 from drover.running.preflight import Hold
 from drover.running.round import Round
 from drover.running.slots import Allowed
-from drover.running.views import Case, View, with_extra
+from drover.running.view import Case, View
 
 
 def dispatch(

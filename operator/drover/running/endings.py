@@ -19,7 +19,8 @@ from drover.running import ledger, move
 from drover.running.actions import CancelMigration, ObjectRef, SaveRecords, Tell
 from drover.running.preflight import brief
 from drover.running.round import Round
-from drover.running.views import Case, View, is_there
+from drover.running.view import Case, View
+from drover.running.views import is_there
 
 REJECTED_AFTER = timedelta(seconds=3)
 """The scheduler's no is believed after this: a moment for its own caches."""

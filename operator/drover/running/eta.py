@@ -21,7 +21,7 @@ from drover.running.preflight import Hold
 from drover.running.progress import is_blocked, is_left
 from drover.running.round import Round
 from drover.running.slots import Allowed
-from drover.running.views import View
+from drover.running.view import View
 
 FLYING = frozenset({"PreparingTarget", "PreCopy", "Switchover"})
 """Steps in which a move holds its slots."""

@@ -10,7 +10,8 @@ from drover.planning.proposal import Goal
 from drover.planning.timing.moves import Limits
 from drover.running import ledger, slots
 from drover.running.nodes import Standing, is_undone, owned_plan_name, stand
-from drover.running.views import View, views
+from drover.running.view import View
+from drover.running.views import views
 
 
 def goals(snapshot: Snapshot, now: datetime) -> tuple[tuple[Goal, ...], Standing]:

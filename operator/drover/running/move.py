@@ -13,7 +13,7 @@ from drover.facts.kubevirt import VMIM, MigrationState
 from drover.facts.snapshot import Snapshot
 from drover.planning.proposal import Assignment
 from drover.planning.site.arriving import towards
-from drover.running.views import Case, View
+from drover.running.view import Case, View
 
 
 @dataclass(frozen=True, slots=True)

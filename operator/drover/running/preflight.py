@@ -10,7 +10,7 @@ from drover.facts.kubevirt import KubeVirt
 from drover.facts.snapshot import Snapshot
 from drover.planning.candidates import kubevirt_nodes, max_nodes, resolve_nodes, select, unmatched
 from drover.running.slots import Allowed
-from drover.running.views import View
+from drover.running.view import View
 
 WHEN_SILENT = "see whether the API server is well and whether Drover may list and watch these resources"
 

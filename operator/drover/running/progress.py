@@ -9,7 +9,7 @@ from drover.api.shared import Finding, Severity, Step
 from drover.planning.proposal import Proposal
 from drover.running.move import Move
 from drover.running.preflight import finding
-from drover.running.views import View
+from drover.running.view import View
 
 WEIGHT: dict[Step, int] = {"PreparingTarget": 10, "PreCopy": 25, "Switchover": 80, "Verifying": 90, "Done": 100}
 """Per cent of a move that lie behind it when it is in the step."""

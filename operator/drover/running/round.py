@@ -15,7 +15,7 @@ from drover.planning.site.topology import Topology
 from drover.running.actions import ObjectRef
 from drover.running.names import digest
 from drover.running.slots import Slots
-from drover.running.views import Case
+from drover.running.view import Case
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ from drover.running import progress, times
 from drover.running.conditions import ACTIVE, SETTLED, STUCK, Trio, condition, settle, trio
 from drover.running.move import Move
 from drover.running.preflight import Hold, brief
-from drover.running.views import View
+from drover.running.view import View
 
 T = TypeVar("T", bound=Model)
 STUCK_AFTER = timedelta(minutes=10)

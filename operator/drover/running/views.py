@@ -1,137 +1,20 @@
-"""One plan with everything a round knows about it: its run, its nodes, its VMs and what became of them."""
+"""What a round knows about each plan, read from the snapshot and the plans' records."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from drover.api.plan import MigrationPlan, Run
-from drover.api.reasons import Outcome
-from drover.api.report import Record
 from drover.api.shared import Targets
 from drover.facts.index import Index
 from drover.facts.kubevirt import RUN, VMI, VMIM
 from drover.facts.snapshot import Snapshot
 from drover.facts.wire import key_of
 from drover.planning.candidates import Nodes, on_nodes, resolve_nodes, select
-from drover.planning.proposal import Assignment, Proposal
 from drover.running import ledger
-from drover.running.actions import ObjectRef
 from drover.running.ledger import Ledger
 from drover.running.names import migration_name, report_series
 from drover.running.nodes import ended, plans_in_order, reference, run_id
-
-MOVED = frozenset({Outcome.SUCCEEDED, Outcome.DONE, Outcome.VERIFICATION_FAILED})
-RESUMED = frozenset({Outcome.REJECTED, Outcome.CANCELLED, Outcome.CANCELLED_BY_OTHERS})
-"""Ends that say nothing against another attempt."""
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One VM of a plan: the VMI as it is now (None when it is gone), whether its guest still has to leave (`to_move`)
-    or only a pod of it (`lingers`), our last migration of it in this run, its record, and whether it is moved only to
-    make room for others (`extra`)."""
-
-    uid: str
-    namespace: str
-    name: str
-    vmi: VMI | None
-    to_move: bool
-    lingers: bool
-    vmim: VMIM | None
-    record: Record | None
-    extra: bool = False
-
-    @property
-    def key(self) -> str:
-        return f"{self.namespace}/{self.name}"
-
-    @property
-    def in_flight(self) -> bool:
-        return self.vmim is not None and not self.vmim.final
-
-    @property
-    def counts(self) -> bool:
-        """Whether it is one of the plan's VMs: one that ended before we had moved it is not any more, nor one that is
-        where it was and may stay there."""
-        alive = self.vmi is not None and not self.vmi.final
-        wanted = self.to_move or self.lingers or not self._stayed
-        return (alive and wanted) or self.in_flight or (self.record is not None and self.record.outcome in MOVED)
-
-    @property
-    def resumes(self) -> bool:
-        """Whether a VM that was asked to make room may be asked once more: the scheduler refused it a target, or it was
-        cancelled. One that arrived, or failed, is left alone."""
-        return self.record is not None and self.record.outcome in RESUMED and not self.in_flight
-
-    @property
-    def _stayed(self) -> bool:
-        """Whether its last attempt left it where it was."""
-        if self.vmim is not None and self.vmim.phase == "Failed" and self.unrecorded:
-            return True
-        last = self.record.attempts[-1] if self.record is not None and self.record.attempts else None
-        return last is not None and self.vmi is not None and self.vmi.node == last.source
-
-    @property
-    def attempts(self) -> int:
-        """The highest attempt made so far."""
-        recorded = [a.number for a in self.record.attempts] if self.record else []
-        return max([0, *recorded, *([self.vmim.attempt] if self.vmim else [])])
-
-    @property
-    def unrecorded(self) -> bool:
-        """Whether our last migration of it is not on record yet as ended."""
-        if self.vmim is None:
-            return False
-        attempt = ledger.attempt_of(self.record, self.vmim)
-        return attempt is None or attempt.outcome in ledger.OPEN
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """A plan and one of its runs. `earlier` are its runs before this one that have not come to their end: nothing of
-    them starts any more, but what flies may end, and has to be on record."""
-
-    plan: MigrationPlan
-    run_id: str
-    run: Run | None
-    """The run in progress or finished; None before it starts, and in a dry run."""
-    ledger: Ledger
-    owner_ended: bool
-    """Whether the maintenance that owns the plan is being ended: the plan is then, too."""
-    cases: tuple[Case, ...] = ()
-    own: tuple[VMIM, ...] = ()
-    """Our migrations for this plan, of any run, but those that are gone and on record."""
-    sources: Nodes = field(default_factory=Nodes)
-    """What `evacuate.nodes` means now, or what it meant when the run started."""
-    source_set: frozenset[str] = frozenset()
-    lingering: tuple[str, ...] = ()
-    """Launcher pods on the sources of VMs that are gone, as namespace/name. The node is not empty before they end."""
-    earlier: "tuple[View, ...]" = ()
-    illegible: tuple[str, ...] = ()
-    """Its reports that cannot be read, by name: what was tried is not known, and nothing may be written over it."""
-
-    @property
-    def ref(self) -> ObjectRef:
-        return reference(self.plan)
-
-    @property
-    def evacuates(self) -> bool:
-        return self.plan.spec.evacuate is not None
-
-    @property
-    def dry(self) -> bool:
-        return self.plan.spec.mode == "DryRun"
-
-    @property
-    def withdrawn(self) -> bool:
-        return self.plan.metadata.deleting or self.plan.spec.intent == "Withdrawn" or self.owner_ended
-
-    @property
-    def finished(self) -> bool:
-        return self.run is not None and self.run.finished_at is not None
-
-    @property
-    def flying(self) -> tuple[VMIM, ...]:
-        return tuple(vmim for vmim in self.own if not vmim.final)
+from drover.running.view import Case, View
 
 
 def views(snapshot: Snapshot, index: Index) -> list[View]:
@@ -160,36 +43,6 @@ def view(plan: MigrationPlan, snapshot: Snapshot, index: Index) -> View:
     cases = _cases(now, own.get(wanted, ()), snapshot, index)
     lingering = _lingering(now, cases, index)
     return replace(now, cases=cases, lingering=lingering, earlier=_earlier(now, books, own, snapshot, index))
-
-
-def with_extra(view: View, proposal: Proposal | None, index: Index, ready: Callable[[Case], bool]) -> View:
-    """The view with the VMs that are to make room for one that is `ready` to use it, as long as they are where the
-    proposal found them."""
-    if proposal is None or view.plan.spec.make_room != "Move":
-        return view
-    cases = {case.uid: case for case in view.cases}
-    planned = proposal.assignments
-    held = [case for case in view.cases if case.to_move and case.uid in planned and planned[case.uid].after]
-    for each in _awaited(proposal, [case.uid for case in held if ready(case)]):
-        vmi = index.vmis_by_uid.get(each.vm)
-        case = cases.get(each.vm)
-        if vmi is None or vmi.final or vmi.node != each.source or (case is not None and not case.resumes):
-            continue
-        case = case or _case(each.vm, view.ledger, None, index)
-        cases[each.vm] = replace(case, to_move=True, extra=True)
-    return replace(view, cases=tuple(sorted(cases.values(), key=lambda case: (case.key, case.uid))))
-
-
-def _awaited(proposal: Proposal, leaving: Iterable[str]) -> list[Assignment]:
-    """The extra moves that somebody who has to leave waits for, or an extra move of that kind."""
-    planned, found = proposal.assignments, dict[str, Assignment]()
-    rest = [planned[uid] for uid in leaving if uid in planned and not planned[uid].extra]
-    while rest:
-        awaited = (planned[uid] for uid, _ in rest.pop().after if uid in planned)
-        new = {each.vm: each for each in awaited if each.extra and each.vm not in found}
-        found |= new
-        rest += new.values()
-    return list(found.values())
 
 
 def _illegible(plan: MigrationPlan, snapshot: Snapshot) -> tuple[str, ...]:
@@ -243,7 +96,7 @@ def _cases(view: View, own: Iterable[VMIM], snapshot: Snapshot, index: Index) ->
     migrated = _migrated(view, own, snapshot)
     cases = []
     for uid in dict.fromkeys((*view.ledger.records, *found, *migrated)):
-        case = _case(uid, view.ledger, migrated.get(uid), index)
+        case = case_of(uid, view.ledger, migrated.get(uid), index)
         lingers = view.evacuates and uid in found and uid not in leaving
         cases.append(replace(case, to_move=uid in leaving, lingers=lingers))
     return tuple(sorted(cases, key=lambda case: (case.key, case.uid)))
@@ -275,7 +128,7 @@ def _targets(plan: MigrationPlan, snapshot: Snapshot) -> frozenset[str]:
     return frozenset(chosen) - frozenset(excluded)
 
 
-def _case(uid: str, book: Ledger, vmim: VMIM | None, index: Index) -> Case:
+def case_of(uid: str, book: Ledger, vmim: VMIM | None, index: Index) -> Case:
     """A VM as it is, or as its record or its migration remember it."""
     vmi, record = index.vmis_by_uid.get(uid), book.record(uid)
     if vmi is not None:
@@ -334,7 +187,7 @@ def _earlier(
         book = books.get(run) or Ledger(view.ref, run)
         past = View(view.plan, run, None, book, view.owner_ended)
         migrated = _migrated(past, own.get(run, ()), snapshot)
-        cases = (_case(uid, book, migrated.get(uid), index) for uid in sorted({*book.unsettled, *migrated}))
+        cases = (case_of(uid, book, migrated.get(uid), index) for uid in sorted({*book.unsettled, *migrated}))
         unsettled = tuple(case for case in cases if case.unrecorded or case.uid in book.unsettled)
         if unsettled:
             result.append(replace(past, cases=unsettled))

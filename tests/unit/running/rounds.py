@@ -14,7 +14,8 @@ from drover.planning.proposing import propose
 from drover.running.actions import Action, Decision, SaveRecords, StartMigration
 from drover.running.decide import decide
 from drover.running.goals import goals
-from drover.running.views import View, view
+from drover.running.view import View
+from drover.running.views import view
 from tests.builders import NOW, ClusterBuilder
 
 A = TypeVar("A", bound=Action)

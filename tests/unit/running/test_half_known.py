@@ -11,7 +11,7 @@ from drover.running.actions import SetFinalizer, Tell, Uncordon
 from drover.running.endings import Endings, endings
 from drover.running.names import report_name
 from drover.running.round import Round
-from drover.running.views import View
+from drover.running.view import View
 from tests.builders import (
     ClusterBuilder,
     PlanBuilder,

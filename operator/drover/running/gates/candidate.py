@@ -10,7 +10,7 @@ from drover.planning.proposal import Assignment, Proposal
 from drover.running.preflight import Hold, brief
 from drover.running.round import Round
 from drover.running.slots import Allowed
-from drover.running.views import Case, View
+from drover.running.view import Case, View
 
 
 @dataclass(frozen=True, slots=True)
