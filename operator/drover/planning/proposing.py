@@ -38,7 +38,7 @@ def propose(
     `reserve`, each says whether the fleet keeps it once this proposal and those before it are carried out.
     """
     relations = index(snapshot)
-    shared = survey.build(snapshot, relations, taken)
+    shared = survey.build(snapshot, relations, taken, ahead=True)
     scene = Scene(snapshot, relations, timetable.pace(snapshot, relations))
     result: dict[str, Proposal] = {}
     moved: dict[str, str] = {}
@@ -50,7 +50,7 @@ def propose(
         except Exception as defect:
             # Of this goal alone: the others go on, on a fleet in which it has moved nobody.
             found = _broken(goal, snapshot, before.get(goal.plan.uid), defect)
-            shared = _with(moved, survey.build(snapshot, relations, taken), scene)
+            shared = _with(moved, survey.build(snapshot, relations, taken, ahead=True), scene)
         if not goal.tentative:
             moved |= {uid: each.target for uid, each in found.assignments.items()}
         result[goal.plan.uid] = found

@@ -60,7 +60,7 @@ def relieve(answers: Answers, asking: Asking, *, may_move: bool) -> Relief:
     if not room.placed:
         return Relief(answers)
     found = _around(room, asking, fresh)
-    if len(_short(asking.movers, found)) >= len(short) or fresh.neighbours.forsaken() & {*found, *room.extra}:
+    if _placed(found) <= _placed(answers) or fresh.neighbours.forsaken() & {*found, *room.extra}:
         return Relief(answers)
     if room.extra and not may_move:
         return Relief(answers, suggestions={uid: _suggestion(uid, room, asking) for uid in room.placed})
@@ -72,6 +72,10 @@ def relieve(answers: Answers, asking: Asking, *, may_move: bool) -> Relief:
 def _short(movers: Sequence[Mover], answers: Answers) -> list[Mover]:
     found = ((mover, answers[mover.uid]) for mover in movers)
     return [mover for mover, answer in found if isinstance(answer, Unplaced) and answer.eligible]
+
+
+def _placed(answers: Answers) -> int:
+    return sum(isinstance(answer, Placed) for answer in answers.values())
 
 
 def _behind(answers: Answers, movers: Sequence[Mover], asking: Asking, ground: Fleet) -> Answers:

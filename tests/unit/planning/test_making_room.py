@@ -158,6 +158,18 @@ def test_nobody_leaves_for_room_in_flight_whom_another_goes_to() -> None:
     assert planned(plan(scene, MOVES, "web", "leader")) == {"web": ("n1", "n2", (), False)}
 
 
+@pytest.mark.parametrize("goal", [MOVES, SUGGESTS])
+def test_nobody_loses_a_target_so_that_fewer_have_one(goal: object) -> None:
+    """Whoever follows one who has no target lacks more than room, and is left out as well."""
+    leader, follower = a_vmi("leader").on("n1").memory("1Gi"), near_small(a_vmi("follower").on("n1").memory("1Gi"))
+    leader.pod.labelled(app="small")
+    large, larger = a_vmi("large").on("n1").memory("3Gi"), near_small(a_vmi("larger").on("n1").memory("9Gi"))
+    nodes = a_node("n1").memory("32Gi"), a_node("n2").memory("5Gi")
+    scene = a_scene(*nodes, leader, follower, large, larger, a_vmi("resident").on("n2").memory("1Gi"))
+    found = plan(scene, goal, "leader", "follower", "large", "larger")
+    assert sorted(planned(found)) == ["follower", "leader"]
+
+
 @settings(max_examples=examples(60))
 @given(
     rooms=st.lists(st.integers(4, 14), min_size=2, max_size=5),

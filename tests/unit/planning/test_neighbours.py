@@ -195,6 +195,21 @@ def test_who_is_on_its_way_is_near_once_its_pod_is_there_and_waited_for(
     assert [each.after for each in found.assignments.values()] == [((leader.uid, "b1"),)] * bound
 
 
+@pytest.mark.parametrize(("bound", "follows"), [(False, []), (True, ["b1"])])
+@pytest.mark.parametrize("labels", [WEB, DB], ids=["needs it", "is like it"])
+def test_nobody_is_sent_near_one_in_flight_who_leaves(bound: bool, follows: list[str], labels: dict[str, str]) -> None:
+    """The scheduler lets it go to a2 as long as the leader is on a1; it would be alone there a moment later."""
+    leader, follower = a_db("leader", "a1"), a_db("follower", "c1", near(DB), labels=labels)
+    vmim = a_vmim(leader).of(a_plan("p")).to("b2").phase("Scheduling")
+    if bound:
+        leader.launcher(vmim=vmim).pods[1].on("b2").labelled(DB)
+    scene = a_scene(*NODES[:2], zoned("b1"), zoned("b2").cordoned(), a_node("c1"), leader, follower, vmim)
+    assert scene.admits(follower, "a2") is None
+    found = scene.propose(scene.goal(a_plan("p"), "follower", sources=("c1",)))["p"]
+    assert list(targets(found).values()) == follows
+    assert [each.after for each in found.assignments.values()] == [((leader.uid, "b2"),)] * bound
+
+
 def test_nobody_is_waited_for_where_somebody_is_already() -> None:
     leader, follower = a_db("x-leader", "a1"), a_db("follower", "a1", near(DB), labels=WEB)
     scene = a_scene(*NODES[:3], leader, follower, a_pod("there").on("b1").labelled(DB))

@@ -6,6 +6,7 @@ are there.
 
 As placement proceeds, a VM that was given a target repels and is repelled on both hosts, which is true in whatever
 order the moves are made; near others it is on its target only, and who follows it has to wait until it has arrived.
+Nobody is sent where one in flight still is: the scheduler would let him, and he would be alone in the end.
 """
 
 from collections.abc import Iterable
@@ -30,6 +31,8 @@ class Neighbours:
 
     topology: Topology
     population: Population
+    ahead: bool = False
+    """Whether nobody counts as near where he is and will not be: for targets, not for what the scheduler says now."""
     _target: dict[int, int] = field(default_factory=dict)
     _apart: dict[Term, Presence] = field(default_factory=dict)
     _near: dict[tuple[Term, ...], dict[str, Presence]] = field(default_factory=dict)
@@ -73,7 +76,7 @@ class Neighbours:
 
     def copy(self) -> "Neighbours":
         """The same, to go on independently."""
-        return Neighbours(self.topology, self.population, dict(self._target))
+        return Neighbours(self.topology, self.population, self.ahead, dict(self._target))
 
     def matters(self, vm: Occupant) -> bool:
         """Whether it, or anybody for its sake, requires anything of others."""
@@ -98,20 +101,21 @@ class Neighbours:
             return
         counted = self._concerned.get(n, ())
         for each in counted:
-            each.put(self._places(n, whole=each.whole), -1)
+            each.put(self._places(n, each), -1)
         if target is None:
             del self._target[n]
         else:
             self._target[n] = target
         for each in counted:
-            each.put(self._places(n, whole=each.whole), 1)
+            each.put(self._places(n, each), 1)
 
-    def _places(self, n: int, *, whole: bool) -> tuple[int, ...]:
+    def _places(self, n: int, counted: Presence) -> tuple[int, ...]:
         """Where it counts: what is to be apart from it looks at both hosts, who is to be near at the target alone."""
         occupant, target = self.population.occupants[n], self._target.get(n)
-        if target is None:
-            return occupant.places if whole else occupant.pods
-        return (*(place for place in occupant.places if place != target), target) if whole else (target,)
+        if target is not None:
+            return (*(place for place in occupant.places if place != target), target) if counted.whole else (target,)
+        near = () if self.ahead and counted.left_by(occupant) else occupant.pods
+        return occupant.places if counted.whole else near
 
     def meant(self, terms: tuple[Term, ...]) -> list[str]:
         """The UIDs of all that satisfy every one of these terms."""
@@ -127,11 +131,16 @@ class Neighbours:
         by_key = self._of_all(terms)
         for counted in by_key.values():
             result &= counted.domains.has
-        if not any(counted.anywhere() for counted in by_key.values()) and _all_mean(terms, vm):
+        if not any(counted.anywhere() for counted in by_key.values()) and self._first(terms, vm):
             return result
         for counted in by_key.values():
             result &= counted.present()
         return result
+
+    def _first(self, terms: tuple[Term, ...], vm: Occupant) -> bool:
+        """Whether the VM satisfies the terms itself, and nobody does who is left out because he is in flight."""
+        mine = all(term.means(vm.namespace, vm.labels) for term in terms)
+        return mine and not (self.ahead and any(self.population.occupants[n].in_flight for n in self._meant(terms)))
 
     def _lacking(self, vm: Occupant, node: int) -> str:
         by_key = self._of_all(vm.bonds.near)
@@ -186,10 +195,6 @@ class Neighbours:
     def _count(self, key: str, who: Iterable[int], *, whole: bool) -> Presence:
         result = Presence(self.topology.domains(key), whole)
         for n in who:
-            result.put(self._places(n, whole=whole), 1)
+            result.put(self._places(n, result), 1)
             self._concerned.setdefault(n, []).append(result)
         return result
-
-
-def _all_mean(terms: Iterable[Term], vm: Occupant) -> bool:
-    return all(term.means(vm.namespace, vm.labels) for term in terms)

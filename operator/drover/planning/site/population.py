@@ -28,6 +28,10 @@ class Occupant(msgspec.Struct, frozen=True):
         """Where it is or is about to be: both hosts hold a VM that moves."""
         return self.pods if self.home is None or self.home in self.pods else (*self.pods, self.home)
 
+    @property
+    def in_flight(self) -> bool:
+        return bool(self.pods) and self.home is not None and self.home not in self.pods
+
 
 @dataclass(slots=True)
 class Population:

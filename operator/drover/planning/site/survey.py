@@ -30,9 +30,9 @@ from drover.planning.site.sums import Sums
 from drover.planning.site.topology import Topology
 
 
-def build(snapshot: Snapshot, index: Index, taken: Mapping[str, str]) -> Fleet:
-    """The fleet of a snapshot."""
-    return _fleet(snapshot, index, taken, set(_names(snapshot)), lambda _: True)
+def build(snapshot: Snapshot, index: Index, taken: Mapping[str, str], *, ahead: bool = False) -> Fleet:
+    """The fleet of a snapshot; `ahead`: to be planned on, so that nobody is sent near one in flight who leaves."""
+    return _fleet(snapshot, index, taken, set(_names(snapshot)), lambda _: True, ahead=ahead)
 
 
 def around(guest: Guest, node: str, snapshot: Snapshot, index: Index) -> Fleet:
@@ -56,6 +56,8 @@ def _fleet(
     taken: Mapping[str, str],
     asked: Container[str],
     concerns: Callable[[Pod], bool],
+    *,
+    ahead: bool = False,
 ) -> Fleet:
     nodes = tuple(_nodes(snapshot, index))
     position = {node.name: n for n, node in enumerate(nodes)}
@@ -70,7 +72,7 @@ def _fleet(
         allocatable,
         taken,
         Spreading(classes, population),
-        Neighbours(classes.topology, population),
+        Neighbours(classes.topology, population, ahead),
         Attaching(len(nodes), lambda: _attached(snapshot, index, position)),
         HostPorts(len(nodes), lambda: _ports(snapshot, index, position)),
         classes,
