@@ -8,7 +8,7 @@ from drover.facts.snapshot import Snapshot
 from drover.planning.bystanders import could_leave, leaving
 from drover.planning.placing.making_room import Room, as_others_leave, make_room, nearly
 from drover.planning.placing.mover import Answers, Mover, Placed, Proven
-from drover.planning.placing.placement import place
+from drover.planning.placing.placement import place, waiting
 from drover.planning.placing.refusal import Unplaced
 from drover.planning.site.fleet import Fleet
 from drover.planning.timing.moves import Limits
@@ -90,11 +90,12 @@ def _behind(answers: Answers, movers: Sequence[Mover], asking: Asking, ground: F
     if not gone:
         return answers
     tried = ground.copy()
-    found = {**answers, **as_others_leave(short, gone, tried, asking.barred, asking.limits)}
+    late = as_others_leave(short, gone, tried, asking.barred, asking.limits)
+    found = {**{uid: answer for uid, answer in answers.items() if uid not in late}, **late}
     if tried.neighbours.forsaken() & found.keys():
         return answers
     ground.become(tried)
-    return found
+    return waiting(found, movers, ground)
 
 
 def _room(short: Sequence[Mover], asking: Asking, ground: Fleet) -> Room:

@@ -170,6 +170,19 @@ def test_nobody_loses_a_target_so_that_fewer_have_one(goal: object) -> None:
     assert sorted(planned(found)) == ["follower", "leader"]
 
 
+def test_who_comes_to_room_in_flight_lets_those_pass_whose_spread_he_would_break() -> None:
+    """Nobody asks web whether it breaks a spread; once it is on n2 the other may go nowhere."""
+    spread, web = a_vmi("spread").on("n1").memory("1Gi"), a_vmi("web").on("n1").memory("4Gi")
+    web.pod.labelled(app="x")
+    spread.pod.labelled(app="x").spreads("zone", {"app": "x"}, 1)
+    zones = a_node("n2").memory("6Gi").labelled(zone="a"), a_node("n3").memory("5Gi").labelled(zone="b")
+    scene = a_scene(a_node("n1"), *zones, spread, web, a_small(), a_vmim("small").to("n3").phase("Running"))
+    assert planned(plan(scene, SUGGESTS, "spread", "web")) == {
+        "spread": ("n1", "n2", (), False),
+        "web": ("n1", "n2", ("small", "spread"), False),
+    }
+
+
 @settings(max_examples=examples(60))
 @given(
     rooms=st.lists(st.integers(4, 14), min_size=2, max_size=5),

@@ -1,11 +1,11 @@
 """Where each VM goes."""
 
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
 from drover.planning.placing import placement, search
-from drover.planning.placing.mover import Placed
+from drover.planning.placing.mover import Answers, Placed
 from drover.planning.placing.refusal import Unplaced
 from tests.builders import NodeBuilder, VMIBuilder, a_node, a_vmi
 from tests.unit.planning.scene import Scene, a_scene
@@ -56,6 +56,27 @@ def test_a_target_is_given_up_where_that_helps_another() -> None:
     large = a_vmi("x-large").on("n1").memory("7Gi")
     scene = a_scene(a_node("n1"), small("n2", "8Gi"), small("n3", "5Gi"), WEB, large)
     assert targets(scene.place(scene.mover(WEB, kept="n2"), scene.mover(large))) == {"x-large": "n2", "web": "n3"}
+
+
+@pytest.mark.parametrize(("kept", "times"), [("", 1), ("n2", 2)])
+def test_all_begin_anew_without_their_targets_only_where_there_were_any(
+    kept: str, times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of the two is left out, and that is proven before those left out go first."""
+    begun: list[int] = []
+    real = search.Search._in_turn
+
+    def counting(self: search.Search, *args: Any) -> Answers:
+        begun.append(len(args[0]))
+        return real(self, *args)
+
+    monkeypatch.setattr(search.Search, "_in_turn", counting)
+    db = a_vmi("db").on("n1").memory("4Gi")
+    scene = a_scene(a_node("n1"), small("n2", "6Gi"), WEB, db)
+    movers = [scene.mover(WEB, kept), scene.mover(db)]
+    found = placement.place(movers, scene.fleet(), {}, proven=lambda *_: 1)
+    assert sorted(targets(found).values()) == ["-", "n2"]
+    assert begun == [bool(kept), 0][:times]
 
 
 def test_of_many_only_those_give_their_target_up_who_are_in_the_way(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -120,17 +120,10 @@ def _settled(found: portfolio.Placement, everybody: Sequence[Mover], relations: 
             continue
         gone[vm] = site.settle(mover, target, int(site.allowed(mover).sum()))
     extra = {everybody[vm].uid for vm in found.extra}
-    answers: Answers = {everybody[vm].uid: placed for vm, placed in gone.items()}
+    first = {vm: tuple((everybody[other].uid, gone[other].target) for other in found.after.get(vm, ())) for vm in gone}
+    answers: Answers = {everybody[vm].uid: replace(placed, after=first[vm]) for vm, placed in gone.items()}
     told = waiting(answers, [everybody[vm] for vm in gone], site.fleet)
-    first = {vm: {(everybody[other].uid, gone[other].target) for other in found.after.get(vm, ())} for vm in gone}
-    return _needed(
-        {
-            everybody[vm].uid: replace(each, after=tuple(sorted({*each.after, *first[vm]})))
-            for vm in gone
-            if isinstance(each := told[everybody[vm].uid], Placed)
-        },
-        extra,
-    )
+    return _needed({uid: each for uid, each in told.items() if isinstance(each, Placed)}, extra)
 
 
 def _needed(gone: Mapping[str, Placed], extra: set[str]) -> Room:

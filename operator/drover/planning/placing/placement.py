@@ -40,9 +40,10 @@ def place(
 
 
 def waiting(answers: Answers, movers: Sequence[Mover], fleet: Fleet) -> Answers:
-    """The same, each with whom it waits for."""
+    """The same, each with whom it waits for; in an order in which each is legal when all before it have been made."""
     guests = {mover.uid: mover.guest for mover in movers}
     placed = {uid: answer for uid, answer in answers.items() if isinstance(answer, Placed)}
     awaited = waits([(guests[uid], fleet.position[each.target]) for uid, each in placed.items()], fleet)
     names = {uid: sorted((other, fleet.nodes[node].name) for other, node in some) for uid, some in awaited.items()}
-    return answers | {uid: replace(each, after=tuple(names.get(uid, ()))) for uid, each in placed.items()}
+    after = {uid: tuple(sorted({*each.after, *names.get(uid, ())})) for uid, each in placed.items()}
+    return answers | {uid: replace(each, after=after[uid]) for uid, each in placed.items()}

@@ -33,7 +33,8 @@ class Search:
         left out, and there are few, all begin anew if that helps more of them; then those who were left out go first.
         """
         kept = self.keep([mover for mover in movers if mover.kept])
-        best, began = self._in_turn(kept, movers, IN_TURN), bool(kept)
+        began = bool(kept)
+        best = self._in_turn(kept, movers, IN_TURN)
         for turns in self._others(movers, began) if len(movers) <= BEGIN_ANEW else ():
             if len(best) == len(movers):
                 break
