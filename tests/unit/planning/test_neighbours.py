@@ -217,6 +217,18 @@ def test_nobody_is_waited_for_where_somebody_is_already() -> None:
     assert found.assignments[follower.uid].after == ()
 
 
+def test_those_who_follow_each_other_in_chains_go_in_their_order() -> None:
+    """However they are called, and whatever their size, each goes where the first of its chain goes."""
+    vms = [a_db(f"v{n % 10}-{n // 10}", f"{'abc'[n % 3]}1", labels={"app": f"c{n}"}) for n in range(60)]
+    for n, vmi in enumerate(vms):
+        bound(vmi.memory(f"{1 + n % 3}Gi"), *([near({"app": f"c{n - 1}"})] if n % 20 else []))
+    scene = a_scene(*(zoned(f"{zone}{n}").memory("64Gi") for zone in "abc" for n in (1, 2, 3, 4)), *vms)
+    emptied = dict.fromkeys(("a1", "b1", "c1"), "is emptied")
+    found = scene.place(*(scene.mover(vmi) for vmi in vms), barred=emptied)
+    zones = [each.target[0] if isinstance(each := found[vmi.uid], Placed) else "-" for vmi in vms]
+    assert [len({*zones[n : n + 20]} - {"-"}) + zones[n : n + 20].count("-") for n in (0, 20, 40)] == [1, 1, 1]
+
+
 @pytest.mark.parametrize(("room", "follows"), [("3Gi", "-"), ("12Gi", "b1")])
 @pytest.mark.parametrize(("kept", "shunned"), [("", ()), ("", ("b1",)), ("c1", ())])
 def test_nobody_goes_near_one_who_leaves(

@@ -1,17 +1,47 @@
 """Who of those that move goes with whom: by numbers in the order of the guests."""
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 
 from drover.facts.kubevirt import HOSTNAME
 from drover.planning.demand.guest import Guest
+from drover.planning.demand.terms import Term
 from drover.planning.site.fleet import Fleet
 
 
-def anchors(guests: Sequence[Guest], fleet: Fleet) -> list[int]:
-    """Whom another of them requires to be near."""
-    wanted = {guest.occupant.bonds.near for guest in guests} - {()}
-    meant = {uid for terms in wanted for uid in fleet.neighbours.meant(terms)}
-    return [n for n, guest in enumerate(guests) if guest.uid in meant]
+def anchors(guests: Sequence[Guest], fleet: Fleet) -> dict[int, int]:
+    """Whom another of them requires to be near; each with how many have to go one after the other before it."""
+    number = {guest.uid: n for n, guest in enumerate(guests)}
+    followers: dict[tuple[Term, ...], list[int]] = {}
+    for n, guest in enumerate(guests):
+        if guest.occupant.bonds.near:
+            followers.setdefault(guest.occupant.bonds.near, []).append(n)
+    meant = {terms: [number[uid] for uid in fleet.neighbours.meant(terms) if uid in number] for terms in followers}
+    depths = _depths(len(guests), followers, meant)
+    return {n: depths[n] for n in sorted({n for some in meant.values() for n in some})}
+
+
+def _depths(
+    count: int, followers: Mapping[tuple[Term, ...], Sequence[int]], meant: Mapping[tuple[Term, ...], Sequence[int]]
+) -> list[int]:
+    """How long the shortest chain is by which each of so many follows one who follows nobody, or himself; 0 for those
+    who follow each other in a circle."""
+    depths, known = [0] * count, [True] * count
+    waiting: dict[int, list[tuple[Term, ...]]] = {}
+    for terms, some in followers.items():
+        for n in some:
+            known[n] = not meant[terms] or n in meant[terms]
+        for n in meant[terms]:
+            waiting.setdefault(n, []).append(terms)
+    rest = deque(n for n in range(count) if known[n])
+    while rest:
+        first = rest.popleft()
+        for terms in waiting.get(first, ()):
+            for n in followers[terms]:
+                if not known[n]:
+                    depths[n], known[n] = depths[first] + 1, True
+                    rest.append(n)
+    return depths
 
 
 def ordered(guests: Sequence[Guest], fleet: Fleet) -> frozenset[int]:

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from drover.planning.placing.ground import NOWHERE, Ground, Sized, share_left
-from drover.planning.placing.problem import Floats, Mask
+from drover.planning.placing.problem import Floats, Mask, Problem
 
 REPULSION, REFUSAL = 0.05, 2.0
 """What a target's inbound work, as a part of what it can take without making the whole longer, weighs against the share
@@ -31,9 +32,17 @@ def order(sized: Sized, style: Style) -> list[int]:
     movers = np.array(sized.problem.movers, dtype=np.int64)
     share, homes = dominant(sized)[movers], sized.homes[movers]
     first = homes if style.scarce_first else np.zeros_like(homes)
-    follows = ~np.isin(movers, np.array(sized.problem.anchors, dtype=np.int64))
+    follows = _follows(sized.problem)[movers]
     result: list[int] = movers[np.lexsort((movers, sized.kind[movers], -share, first, follows))].tolist()
     return _bundled(result, sized.problem.bundles)
+
+
+def _follows(problem: Problem) -> NDArray[np.int64]:
+    """int64[V]: those that others follow in the order in which they follow each other, then all the rest."""
+    result = np.full(len(problem.at), len(problem.at), dtype=np.int64)
+    for vm, depth in problem.anchors.items():
+        result[vm] = depth
+    return result
 
 
 def _bundled(vms: list[int], bundles: Mapping[int, Sequence[int]]) -> list[int]:

@@ -44,10 +44,10 @@ class Problem:
     `demand` int64[V, R]; `free` and `whole` int64[N, R], what is free and what there is; `allowed` bool[C, N] with
     `row` int64[V]; `at` int64[V], where each VM is, -1 if that is no node any more; `work` float64[V], how long or how
     large its migration is. `movers` have to get a target, `residents` may move as well if that makes room. `anchors`
-    are movers that others follow: once they have a target they keep it. `barred` are further nodes a VM may not go to;
-    where it is, it never goes. `lanes`: how many migrations may run at once. `ordered` are movers for whom
-    it matters who goes first, or because of whom it matters for others. `bundles` are movers who can only go where
-    another goes, by that other.
+    are movers that others follow, with how many have to go before each: once they have a target they keep it. `barred`
+    are further nodes a VM may not go to; where it is, it never goes. `lanes`: how many migrations may run at once.
+    `ordered` are movers for whom it matters who goes first, or because of whom it matters for others. `bundles` are
+    movers who can only go where another goes, by that other.
     """
 
     demand: Amounts
@@ -59,7 +59,7 @@ class Problem:
     work: Floats
     movers: Sequence[int]
     residents: Sequence[int] = ()
-    anchors: Sequence[int] = ()
+    anchors: Mapping[int, int] = field(default_factory=dict)
     barred: Mapping[int, Sequence[int]] = field(default_factory=dict)
     lanes: Limits = KUBEVIRTS_OWN
     ordered: frozenset[int] = frozenset()
