@@ -60,13 +60,13 @@ def relieve(answers: Answers, asking: Asking, *, may_move: bool) -> Relief:
     if not room.placed:
         return Relief(answers)
     found = _around(room, asking, fresh)
-    if _placed(found) <= _placed(answers) or fresh.neighbours.forsaken() & {*found, *room.extra}:
+    if _placed(found) - len(room.extra) <= _placed(answers) or fresh.neighbours.forsaken() & found.keys():
         return Relief(answers)
     if room.extra and not may_move:
         return Relief(answers, suggestions={uid: _suggestion(uid, room, asking) for uid in room.placed})
     asking.ground.become(fresh)
-    extra = {uid: replace(each, why=f"makes room for {_names(uid, room, asking)}") for uid, each in room.extra.items()}
-    return Relief(found, extra)
+    extra = {uid: _making_way(found[uid], uid, room, asking) for uid in room.extra}
+    return Relief({uid: each for uid, each in found.items() if uid not in extra}, extra)
 
 
 def _short(movers: Sequence[Mover], answers: Answers) -> list[Mover]:
@@ -108,15 +108,21 @@ def _room(short: Sequence[Mover], asking: Asking, ground: Fleet) -> Room:
         rest = [mover for mover in short if mover.uid not in found.placed]
         free = [other for other in others if other.uid not in found.extra]
         more = make_room(rest, free, ground, asking.barred, asking.limits) if rest else Room()
-        found = Room({**found.placed, **more.placed}, {**found.extra, **more.extra})
+        found = found.beside(more)
     return found
 
 
 def _around(room: Room, asking: Asking, ground: Fleet) -> Answers:
-    """The answers of all, where those for whom room is made go first."""
+    """The answers of all, those who make room among them, where those for whom it is made go first."""
     rest = [mover for mover in asking.movers if mover.uid not in room.placed]
     answers = place(rest, ground, asking.barred, asking.limits, asking.proven)
-    return {**_behind(answers, rest, asking, ground), **room.placed}
+    whole = {**room.moves, **_behind(answers, rest, asking, ground)}
+    return waiting(whole, [*room.movers, *rest], ground)
+
+
+def _making_way(answer: Placed | Unplaced, uid: str, room: Room, asking: Asking) -> Placed:
+    assert isinstance(answer, Placed)
+    return replace(answer, why=f"makes room for {_names(uid, room, asking)}")
 
 
 def _names(uid: str, room: Room, asking: Asking) -> str:

@@ -50,7 +50,8 @@ class World:
         target = str(vmim.json["spec"]["addedNodeSelector"]["kubernetes.io/hostname"])
         match event:
             case "bind":
-                vm.pods.append(_like(vm.launcher(vmim=vmim).pods.pop(), vm.pod).on(target))
+                pod = _like(vm.launcher(vmim=vmim).pods.pop(), vm.pod).selects(vm.json["spec"].get("nodeSelector", {}))
+                vm.pods.append(pod.on(target))
                 self.flying[uid] = "switch", vmim
             case "switch":
                 vm.set("status.nodeName", target)

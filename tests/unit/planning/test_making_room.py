@@ -7,9 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drover.facts.kubevirt import HOSTNAME
+from drover.planning.placing.making_room import make_room
 from drover.planning.proposal import Proposal
 from tests.builders import Part, VMIBuilder, a_node, a_plan, a_vmi, a_vmim
 from tests.examples import examples
+from tests.unit.planning.crowded import Crowd, crowds
 from tests.unit.planning.scene import Scene, a_scene
 
 WEB = a_vmi("web").on("n1").memory("8Gi")
@@ -181,6 +183,34 @@ def test_who_comes_to_room_in_flight_lets_those_pass_whose_spread_he_would_break
         "spread": ("n1", "n2", (), False),
         "web": ("n1", "n2", ("small", "spread"), False),
     }
+
+
+def test_who_is_placed_around_lets_those_pass_for_whom_room_is_made() -> None:
+    """Nobody asks other whether it breaks a spread; once it is on n4 the one for whom small leaves may not come."""
+    spread, other = a_vmi("spread").on("n1").memory("8Gi"), a_vmi("other").on("n1").memory("2Gi")
+    other.pod.labelled(app="x")
+    spread.pod.labelled(app="x").spreads("zone", {"app": "x"}, 1)
+    zones = ("n2", "10Gi", "a"), ("n3", "6Gi", "b"), ("n4", "3Gi", "a")
+    nodes = [a_node(name).memory(memory).labelled(zone=zone) for name, memory, zone in zones]
+    assert planned(plan(a_scene(a_node("n1"), *nodes, spread, other, a_small()), MOVES, "spread", "other")) == {
+        "small": ("n2", "n3", (), True),
+        "spread": ("n1", "n2", ("small",), False),
+        "other": ("n1", "n4", ("spread",), False),
+    }
+
+
+@settings(max_examples=examples(60))
+@given(crowds())
+def test_room_is_taken_for_those_that_go_and_for_nobody_else(crowd: Crowd) -> None:
+    scene = crowd.scene()
+    vms = [part for part in crowd.parts if isinstance(part, VMIBuilder)]
+    movers, others = ([scene.mover(vm) for vm in vms if (vm.name in crowd.movers) is moves] for moves in (True, False))
+    ground, again = scene.fleet(), scene.fleet()
+    found = make_room(movers, others, ground, dict.fromkeys(crowd.sources, "is emptied"))
+    for mover in found.movers:
+        again.move(mover.guest, again.position[found.moves[mover.uid].target])
+    assert (ground.free == again.free).all()
+    assert [ground.spreading.target(vm.uid) for vm in vms] == [again.spreading.target(vm.uid) for vm in vms]
 
 
 @settings(max_examples=examples(60))

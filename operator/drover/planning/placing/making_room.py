@@ -26,10 +26,23 @@ NEAREST = 16
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """By VMI UID: targets of VMs that had none, each after those of the `extra` moves it needs; and of those."""
+    """By VMI UID: targets of VMs that had none, each after those of the `extra` moves it needs; and of those. `movers`
+    are all of them in an order in which each is legal when all before it have been made."""
 
     placed: Mapping[str, Placed] = field(default_factory=dict)
     extra: Mapping[str, Placed] = field(default_factory=dict)
+    movers: tuple[Mover, ...] = ()
+
+    def beside(self, other: "Room") -> "Room":
+        """Both, the other made after this one."""
+        placed, extra = {**self.placed, **other.placed}, {**self.extra, **other.extra}
+        return Room(placed, extra, (*self.movers, *other.movers))
+
+    @property
+    def moves(self) -> dict[str, Placed]:
+        """Of all, in the order of the movers."""
+        whole = {**self.placed, **self.extra}
+        return {mover.uid: whole[mover.uid] for mover in self.movers}
 
 
 def nearly(movers: Sequence[Mover], fleet: Fleet, barred: Mapping[str, str]) -> tuple[str, ...]:
@@ -122,19 +135,23 @@ def _settled(found: portfolio.Placement, everybody: Sequence[Mover], relations: 
     extra = {everybody[vm].uid for vm in found.extra}
     first = {vm: tuple((everybody[other].uid, gone[other].target) for other in found.after.get(vm, ())) for vm in gone}
     answers: Answers = {everybody[vm].uid: replace(placed, after=first[vm]) for vm, placed in gone.items()}
-    told = waiting(answers, [everybody[vm] for vm in gone], site.fleet)
-    return _needed({uid: each for uid, each in told.items() if isinstance(each, Placed)}, extra)
+    movers = [everybody[vm] for vm in gone]
+    told = {uid: each for uid, each in waiting(answers, movers, site.fleet).items() if isinstance(each, Placed)}
+    needed = _needed(told, extra)
+    for mover in movers:
+        if mover.uid not in needed:
+            site.fleet.take_back(mover.guest, site.fleet.position[told[mover.uid].target])
+    placed = {uid: each for uid, each in told.items() if uid not in extra}
+    moved = {uid: each for uid, each in told.items() if uid in extra & needed}
+    return Room(placed, moved, tuple(mover for mover in movers if mover.uid in needed))
 
 
-def _needed(gone: Mapping[str, Placed], extra: set[str]) -> Room:
-    """Without the extra moves that nobody waits for after all."""
+def _needed(gone: Mapping[str, Placed], extra: set[str]) -> set[str]:
+    """All but the extra moves that nobody waits for after all."""
     rest = [uid for uid in gone if uid not in extra]
     needed = set(rest)
     while rest:
         awaited = {uid for uid, _ in gone[rest.pop()].after if uid in gone} - needed
         needed |= awaited
         rest += awaited
-    return Room(
-        {uid: placed for uid, placed in gone.items() if uid not in extra},
-        {uid: placed for uid, placed in gone.items() if uid in extra & needed},
-    )
+    return needed

@@ -107,8 +107,7 @@ class Search:
     def _take_back(self, answers: Answers, movers: Sequence[Mover]) -> None:
         """As if they had not been placed."""
         for mover, target in self._targets(answers, movers):
-            self.site.fleet.forget(mover.guest, target)
-            self.site.fleet.take(target, -self.site.demand(mover))
+            self.site.fleet.take_back(mover.guest, target)
 
     def _expect(self, answers: Answers, movers: Sequence[Mover]) -> None:
         for mover, target in self._targets(answers, movers):

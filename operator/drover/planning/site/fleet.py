@@ -74,6 +74,11 @@ class Fleet:
         self.take(target, self.demand(guest.vm_class))
         self.expect(guest, target)
 
+    def take_back(self, guest: Guest, target: int) -> None:
+        """As if it had not been sent there."""
+        self.forget(guest, target)
+        self.take(target, -self.demand(guest.vm_class))
+
     def expect(self, guest: Guest, target: int) -> None:
         """From now on the VM counts on the target for whoever looks at others; its room is not taken."""
         self.spreading.move(guest.uid, target)
