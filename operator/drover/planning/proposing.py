@@ -68,7 +68,7 @@ def _timed(
 ) -> Proposal:
     """A goal's proposal with what follows from it; `wanted` are the VMs that any goal means, `moved` those that earlier
     ones move, and where to."""
-    found = _one(goal, scene, ground, before, wanted | moved.keys())
+    found = _one(goal, scene, ground, before, wanted, moved)
     times = timetable.arrange(found.assignments.values(), goal.plan.spec.order, goal.limits, scene)
     if reserve is None:
         return replace(found, timetable=times)
@@ -96,11 +96,21 @@ def _with(moved: Mapping[str, str], fleet: Fleet, scene: Scene) -> Fleet:
     return fleet
 
 
-def _one(goal: Goal, scene: Scene, ground: Fleet, before: Proposal | None, claimed: frozenset[str]) -> Proposal:
-    """Targets and refusals; `claimed` are VMs that may not be asked to make room."""
+def _one(
+    goal: Goal,
+    scene: Scene,
+    ground: Fleet,
+    before: Proposal | None,
+    wanted: frozenset[str],
+    moved: Mapping[str, str],
+) -> Proposal:
+    """Targets and refusals. A VM that an earlier goal moves as well takes room once."""
     barred = barred_for(goal.plan, goal.sources, scene.snapshot, ground.taken)
     had = before.assignments if before is not None else {}
-    movers = _movers(goal, scene, ground, had)
+    movers = _movers(goal, scene, ground, had, moved)
+    shared = [(mover.guest, ground.position[moved[mover.uid]]) for mover in movers if mover.uid in moved]
+    for guest, target in shared:
+        ground.take_back(guest, target)
     proofs, empty = Proofs(barred), ground.copy()
     answers = placement.place(movers, ground, barred, goal.limits, proofs.least)
     asking = Asking(
@@ -109,7 +119,7 @@ def _one(goal: Goal, scene: Scene, ground: Fleet, before: Proposal | None, claim
         before=empty,
         barred=barred,
         limits=goal.limits,
-        kept=claimed | goal.tried,
+        kept=wanted | moved.keys() | goal.tried,
         avoid=goal.avoid,
         asked=frozenset(uid for uid, each in had.items() if each.extra),
         proven=proofs.least,
@@ -118,6 +128,9 @@ def _one(goal: Goal, scene: Scene, ground: Fleet, before: Proposal | None, claim
     )
     relief = relieve(answers, asking, may_move=goal.plan.spec.make_room == "Move")
     refused = _refusals(movers, relief)
+    for guest, target in shared:
+        if guest.uid in refused:
+            ground.move(guest, target)
     short = any(each.eligible for each in refused.values())
     return Proposal(
         goal_hash(goal, barred, scene.snapshot),
@@ -128,8 +141,11 @@ def _one(goal: Goal, scene: Scene, ground: Fleet, before: Proposal | None, claim
     )
 
 
-def _movers(goal: Goal, scene: Scene, ground: Fleet, before: Mapping[str, Assignment]) -> list[Mover]:
-    """The VMs of the goal whose pod runs, each with the target it has had and its rank among those that had one."""
+def _movers(
+    goal: Goal, scene: Scene, ground: Fleet, before: Mapping[str, Assignment], moved: Mapping[str, str]
+) -> list[Mover]:
+    """The VMs of the goal whose pod runs, each with the target it has had, or has in an earlier goal, and its rank
+    among those that had one."""
     ranks = {uid: rank for rank, uid in enumerate(before)}
     result = []
     for vmi in goal.vmis:
@@ -137,7 +153,7 @@ def _movers(goal: Goal, scene: Scene, ground: Fleet, before: Mapping[str, Assign
         if guest is None:
             continue
         barred = bars(vmi, scene.relations, goal.avoid.get(vmi.uid, ()))
-        kept = before[vmi.uid].target if vmi.uid in before else ""
+        kept = moved.get(vmi.uid) or (before[vmi.uid].target if vmi.uid in before else "")
         shunned = goal.shunned.get(vmi.uid, frozenset())
         result.append(Mover(guest, barred, kept, shunned, ranks.get(vmi.uid, 0)))
     return result

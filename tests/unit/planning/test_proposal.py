@@ -42,6 +42,28 @@ def test_goals_that_move_share_the_room_in_their_order() -> None:
     assert (targets(found["one"]), targets(found["two"])) == ({"web": "n2"}, {})
 
 
+@pytest.mark.parametrize("second", [a_plan("two"), a_plan("two").dry()])
+def test_a_vm_of_two_plans_takes_room_once(second: PlanBuilder) -> None:
+    """Only one of them will move it; where it goes is the same for both, if the second lets it go there."""
+    scene = room_for_one(a_node("n3").memory("5Gi"))
+    found = scene.propose(
+        scene.goal(a_plan("one"), "web"), scene.goal(second, "db", "web"), scene.goal(a_plan("three"), "db")
+    )
+    first = targets(found["one"])["web"]
+    other = "n3" if first == "n2" else "n2"
+    assert targets(found["two"]) == {"web": first, "db": other}
+    assert targets(found["three"]) == {"db": other}
+
+
+def test_a_vm_of_two_plans_goes_where_the_first_sends_it_if_the_second_has_no_target() -> None:
+    scene = room_for_one()
+    barring = a_plan("two").spec(targets={"exclude": {"names": ["n2"]}})
+    found = scene.propose(
+        scene.goal(a_plan("one"), "web"), scene.goal(barring, "web"), scene.goal(a_plan("three"), "db")
+    )
+    assert [targets(found[name]) for name in ("one", "two", "three")] == [{"web": "n2"}, {}, {}]
+
+
 def test_a_proposal_keeps_its_targets() -> None:
     nodes = [a_node(name).memory(memory) for name, memory in (("n1", "64Gi"), ("n2", "16Gi"), ("n3", "9Gi"))]
     before = a_scene(*nodes, WEB)
