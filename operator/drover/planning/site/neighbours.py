@@ -6,8 +6,7 @@ are there.
 
 As placement proceeds, a VM that was given a target repels and is repelled on both hosts, which is true in whatever
 order the moves are made; near others it is on its target only, and who follows it has to wait until it has arrived.
-Nobody is sent where one in flight still is: the scheduler would let him, and he would be alone in the end. He may
-go where that one goes, before the scheduler would let him, for he waits until it has arrived.
+Nobody is sent where one in flight still is, and would be alone in the end, but where it goes: he waits for it.
 """
 
 from collections.abc import Iterable
@@ -77,7 +76,7 @@ class Neighbours:
 
     def copy(self) -> "Neighbours":
         """The same, to go on independently."""
-        return Neighbours(self.topology, self.population, self.ahead, dict(self._target))
+        return Neighbours(self.topology, self.population, self.ahead, dict(self._target), _found=self._found)
 
     def matters(self, vm: Occupant) -> bool:
         """Whether it, or anybody for its sake, requires anything of others."""
@@ -115,9 +114,8 @@ class Neighbours:
         occupant, target = self.population.occupants[n], self._target.get(n)
         if target is not None:
             return (*(place for place in occupant.places if place != target), target) if counted.whole else (target,)
-        if counted.whole:
-            return occupant.places
-        return (occupant.home,) if self.ahead and occupant.home is not None else occupant.pods
+        near = (occupant.home,) if self.ahead and occupant.home is not None else occupant.pods
+        return occupant.places if counted.whole else near
 
     def meant(self, terms: tuple[Term, ...]) -> list[str]:
         """The UIDs of all that satisfy every one of these terms."""
