@@ -31,7 +31,7 @@ class Leaving:
 
 
 def leaving(snapshot: Snapshot, relations: Index) -> Iterable[Leaving]:
-    """What VMs in flight will leave behind, of those whose target is known."""
+    """What VMs in flight will leave behind, of those whose target is known, and those that have just arrived."""
     for key, vmims in sorted(relations.in_flight.items()):
         vmi = snapshot.vmis.get(key)
         target = towards(vmims[0], snapshot, relations) if len(vmims) == 1 else ""
@@ -40,6 +40,11 @@ def leaving(snapshot: Snapshot, relations: Index) -> Iterable[Leaving]:
         for pod in relations.pods_of(vmi):
             if pod.node and pod.node != target:
                 yield Leaving(vmi.uid, pod.node, target, demand(vmi, pod))
+    for key, vmi in sorted(snapshot.vmis.items()):
+        if vmi.running and key not in relations.in_flight and len(pods := relations.pods_of(vmi)) > 1:
+            # Its guest has arrived, and KubeVirt ends the pod it came from.
+            left = (pod for pod in pods if pod.node and pod.node != vmi.node)
+            yield from (Leaving(vmi.uid, pod.node, vmi.node, demand(vmi, pod)) for pod in left)
 
 
 def could_leave(

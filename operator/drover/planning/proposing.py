@@ -17,6 +17,7 @@ from drover.planning.proof.capacity import Proofs, spare
 from drover.planning.proof.reserve import Reserve
 from drover.planning.proposal import Assignment, Goal, Proposal, Proposals, Refused
 from drover.planning.relief import Asking, Relief, relieve
+from drover.planning.sharing import elsewhere, open_to
 from drover.planning.site import survey
 from drover.planning.site.fleet import Fleet
 from drover.planning.timing import timetable
@@ -41,7 +42,7 @@ def propose(
     shared = survey.build(snapshot, relations, taken, ahead=True)
     scene = Scene(snapshot, relations, timetable.pace(snapshot, relations))
     result: dict[str, Proposal] = {}
-    moved: dict[str, str] = {}
+    moved: dict[str, Assignment] = {}
     wanted = frozenset(vmi.uid for goal in goals for vmi in goal.vmis)
     for goal in sorted(goals, key=lambda goal: goal.tentative):
         ground = shared.copy() if goal.tentative else shared
@@ -52,7 +53,7 @@ def propose(
             found = _broken(goal, snapshot, before.get(goal.plan.uid), defect)
             shared = _with(moved, survey.build(snapshot, relations, taken, ahead=True), scene)
         if not goal.tentative:
-            moved |= {uid: each.target for uid, each in found.assignments.items()}
+            moved = {**found.assignments, **moved}
         result[goal.plan.uid] = found
     return result
 
@@ -63,16 +64,16 @@ def _timed(
     ground: Fleet,
     before: Proposal | None,
     wanted: frozenset[str],
-    moved: Mapping[str, str],
+    moved: Mapping[str, Assignment],
     reserve: Reserve | None,
 ) -> Proposal:
     """A goal's proposal with what follows from it; `wanted` are the VMs that any goal means, `moved` those that earlier
-    ones move, and where to."""
+    ones move."""
     found = _one(goal, scene, ground, before, wanted, moved)
     times = timetable.arrange(found.assignments.values(), goal.plan.spec.order, goal.limits, scene)
     if reserve is None:
         return replace(found, timetable=times)
-    after = {**moved, **{uid: each.target for uid, each in found.assignments.items()}}
+    after = {uid: each.target for uid, each in {**found.assignments, **moved}.items()}
     gone = {*ground.taken, *goal.sources}
     return replace(found, timetable=times, spare=spare(reserve, ground, scene.snapshot, scene.relations, after, gone))
 
@@ -87,12 +88,12 @@ def _broken(goal: Goal, snapshot: Snapshot, before: Proposal | None, defect: Exc
     return Proposal(known, refused=refused, nodes=nodes_mark(snapshot), defect=trace)
 
 
-def _with(moved: Mapping[str, str], fleet: Fleet, scene: Scene) -> Fleet:
+def _with(moved: Mapping[str, Assignment], fleet: Fleet, scene: Scene) -> Fleet:
     """The fleet in which these VMs are on their way."""
-    for uid, target in moved.items():
+    for uid, each in moved.items():
         guest = survey.guest(scene.relations.vmis_by_uid[uid], scene.snapshot, scene.relations, fleet.position)
         assert guest is not None
-        fleet.move(guest, fleet.position[target])
+        fleet.move(guest, fleet.position[each.target])
     return fleet
 
 
@@ -102,15 +103,16 @@ def _one(
     ground: Fleet,
     before: Proposal | None,
     wanted: frozenset[str],
-    moved: Mapping[str, str],
+    moved: Mapping[str, Assignment],
 ) -> Proposal:
-    """Targets and refusals. A VM that an earlier goal moves as well takes room once."""
+    """Targets and refusals. A VM that an earlier goal moves goes where that sends it, if this one lets it."""
     barred = barred_for(goal.plan, goal.sources, scene.snapshot, ground.taken)
     had = before.assignments if before is not None else {}
-    movers = _movers(goal, scene, ground, had, moved)
-    shared = [(mover.guest, ground.position[moved[mover.uid]]) for mover in movers if mover.uid in moved]
-    for guest, target in shared:
-        ground.take_back(guest, target)
+    everybody = _movers(goal, scene, ground, had)
+    movers = [mover for mover in everybody if mover.uid not in moved]
+    sent = {mover.uid: mover for mover in everybody if mover.uid in moved}
+    standing = {uid: moved[uid] for uid, mover in sent.items() if open_to(mover, moved[uid].target, barred)}
+    astray = [mover for uid, mover in sent.items() if uid not in standing]
     proofs, empty = Proofs(barred), ground.copy()
     answers = placement.place(movers, ground, barred, goal.limits, proofs.least)
     asking = Asking(
@@ -127,25 +129,20 @@ def _one(
         relations=scene.relations,
     )
     relief = relieve(answers, asking, may_move=goal.plan.spec.make_room == "Move")
-    refused = _refusals(movers, relief)
-    for guest, target in shared:
-        if guest.uid in refused:
-            ground.move(guest, target)
-    short = any(each.eligible for each in refused.values())
+    short = any(isinstance(each, Unplaced) and each.eligible for each in relief.answers.values())
+    others = elsewhere(astray, moved, ground, barred, goal.limits)
+    relief = replace(relief, answers={**relief.answers, **others})
     return Proposal(
         goal_hash(goal, barred, scene.snapshot),
-        _assignments(relief, scene),
-        _absent(goal, movers) | refused,
+        standing | _assignments(relief, scene),
+        _absent(goal, everybody) | _refusals([*movers, *astray], relief),
         nodes_mark(scene.snapshot),
         shortfall=proofs.of(movers, empty) if short else None,
     )
 
 
-def _movers(
-    goal: Goal, scene: Scene, ground: Fleet, before: Mapping[str, Assignment], moved: Mapping[str, str]
-) -> list[Mover]:
-    """The VMs of the goal whose pod runs, each with the target it has had, or has in an earlier goal, and its rank
-    among those that had one."""
+def _movers(goal: Goal, scene: Scene, ground: Fleet, before: Mapping[str, Assignment]) -> list[Mover]:
+    """The VMs of the goal whose pod runs, each with the target it has had and its rank among those that had one."""
     ranks = {uid: rank for rank, uid in enumerate(before)}
     result = []
     for vmi in goal.vmis:
@@ -153,7 +150,7 @@ def _movers(
         if guest is None:
             continue
         barred = bars(vmi, scene.relations, goal.avoid.get(vmi.uid, ()))
-        kept = moved.get(vmi.uid) or (before[vmi.uid].target if vmi.uid in before else "")
+        kept = before[vmi.uid].target if vmi.uid in before else ""
         shunned = goal.shunned.get(vmi.uid, frozenset())
         result.append(Mover(guest, barred, kept, shunned, ranks.get(vmi.uid, 0)))
     return result

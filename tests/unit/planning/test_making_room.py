@@ -125,6 +125,13 @@ def test_room_that_a_vm_in_flight_leaves_is_waited_for(goal: object) -> None:
     assert planned(plan(scene, goal)) == {"web": ("n1", "n2", ("small",), False)}
 
 
+def test_room_is_waited_for_until_the_pod_of_one_that_has_arrived_has_ended() -> None:
+    small = a_small()
+    small.launcher(vmim=a_vmim("small").to("n3")).pods[1].on("n3")
+    scene = tight(small=small.set("status.nodeName", "n3"))
+    assert planned(plan(scene)) == {"web": ("n1", "n2", ("small",), False)}
+
+
 def near_small(vmi: VMIBuilder, key: str = HOSTNAME) -> VMIBuilder:
     term = {"topologyKey": key, "labelSelector": {"matchLabels": {"app": "small"}}}
     affinity = {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}

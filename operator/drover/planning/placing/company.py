@@ -16,28 +16,30 @@ def anchors(guests: Sequence[Guest], fleet: Fleet) -> dict[int, int]:
     for n, guest in enumerate(guests):
         if guest.occupant.bonds.near:
             followers.setdefault(guest.occupant.bonds.near, []).append(n)
-    meant = {terms: [number[uid] for uid in fleet.neighbours.meant(terms) if uid in number] for terms in followers}
-    depths = _depths(len(guests), followers, meant)
-    return {n: depths[n] for n in sorted({n for some in meant.values() for n in some})}
+    groups = [
+        (some, [number[uid] for uid in fleet.neighbours.meant(terms) if uid in number])
+        for terms, some in followers.items()
+    ]
+    depths = _depths(len(guests), groups)
+    return {n: depths[n] for n in sorted({n for _, meant in groups for n in meant})}
 
 
-def _depths(
-    count: int, followers: Mapping[tuple[Term, ...], Sequence[int]], meant: Mapping[tuple[Term, ...], Sequence[int]]
-) -> list[int]:
+def _depths(count: int, groups: Sequence[tuple[Sequence[int], Sequence[int]]]) -> list[int]:
     """How long the shortest chain is by which each of so many follows one who follows nobody, or himself; 0 for those
-    who follow each other in a circle."""
+    who follow each other in a circle. `groups`: who follows, and whom."""
     depths, known = [0] * count, [True] * count
-    waiting: dict[int, list[tuple[Term, ...]]] = {}
-    for terms, some in followers.items():
+    waiting: list[list[Sequence[int]]] = [[] for _ in range(count)]
+    for some, meant in groups:
+        themselves = {*meant} if meant else {*some}
         for n in some:
-            known[n] = not meant[terms] or n in meant[terms]
-        for n in meant[terms]:
-            waiting.setdefault(n, []).append(terms)
+            known[n] = n in themselves
+        for n in meant:
+            waiting[n].append(some)
     rest = deque(n for n in range(count) if known[n])
     while rest:
         first = rest.popleft()
-        for terms in waiting.get(first, ()):
-            for n in followers[terms]:
+        for some in waiting[first]:
+            for n in some:
                 if not known[n]:
                     depths[n], known[n] = depths[first] + 1, True
                     rest.append(n)

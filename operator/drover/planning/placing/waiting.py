@@ -63,6 +63,8 @@ class _Course:
     awaited: Awaited = field(default_factory=lambda: defaultdict(set))
     shifts: dict[Counted, list[_Shift]] = field(default_factory=dict)
     companies: dict[tuple[tuple[Term, ...], str], _Company] = field(default_factory=dict)
+    known: dict[str, dict[str, tuple[int, str, int, int]]] = field(default_factory=dict)
+    """By topology key and UID: what a company says of each that is meant; many may mean the same."""
 
     def turn(self, uid: str) -> int:
         return self.turns.get(uid, BEFORE_ALL)
@@ -93,7 +95,9 @@ class _Course:
         terms = guest.occupant.bonds.near
         if (terms, key) not in self.companies:
             of = self.fleet.classes.topology.domains(key).of
-            meant = [(self.turn(uid), uid, *self._places(uid, of)) for uid in self.fleet.neighbours.meant(terms)]
+            known, whom = self.known.setdefault(key, {}), self.fleet.neighbours.meant(terms)
+            known |= {uid: (self.turn(uid), uid, *self._places(uid, of)) for uid in whom if uid not in known}
+            meant = [known[uid] for uid in whom]
             here = {uid: domain for _, uid, domain, _ in meant}
             settled = frozenset(domain for _, _, domain, heading in meant if domain == heading)
             self.companies[terms, key] = _Company(meant, here, settled)
@@ -101,8 +105,7 @@ class _Course:
 
     def _places(self, uid: str, of: Counts) -> tuple[int, int]:
         """The domains where it is and where it will be; -1 if that is none."""
-        occupant = self._occupant(uid)
-        heading = self._heading(uid)
+        occupant, heading = self._occupant(uid), self._heading(uid)
         return int(of[occupant.pods[0]]) if occupant.pods else -1, int(of[heading]) if heading is not None else -1
 
     def _heading(self, uid: str) -> int | None:

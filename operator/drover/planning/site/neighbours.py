@@ -6,7 +6,7 @@ are there.
 
 As placement proceeds, a VM that was given a target repels and is repelled on both hosts, which is true in whatever
 order the moves are made; near others it is on its target only, and who follows it has to wait until it has arrived.
-Nobody is sent where one in flight still is: the scheduler would let him, and he would be alone in the end.
+Nobody is sent where one in flight still is, and would be alone in the end, but where it goes: he waits for it.
 """
 
 from collections.abc import Iterable
@@ -32,7 +32,7 @@ class Neighbours:
     topology: Topology
     population: Population
     ahead: bool = False
-    """Whether nobody counts as near where he is and will not be: for targets, not for what the scheduler says now."""
+    """Whether everybody counts as near where he will be: for targets, not for what the scheduler says now."""
     _target: dict[int, int] = field(default_factory=dict)
     _apart: dict[Term, Presence] = field(default_factory=dict)
     _near: dict[tuple[Term, ...], dict[str, Presence]] = field(default_factory=dict)
@@ -76,7 +76,7 @@ class Neighbours:
 
     def copy(self) -> "Neighbours":
         """The same, to go on independently."""
-        return Neighbours(self.topology, self.population, self.ahead, dict(self._target))
+        return Neighbours(self.topology, self.population, self.ahead, dict(self._target), _found=self._found)
 
     def matters(self, vm: Occupant) -> bool:
         """Whether it, or anybody for its sake, requires anything of others."""
@@ -114,7 +114,7 @@ class Neighbours:
         occupant, target = self.population.occupants[n], self._target.get(n)
         if target is not None:
             return (*(place for place in occupant.places if place != target), target) if counted.whole else (target,)
-        near = () if self.ahead and counted.left_by(occupant) else occupant.pods
+        near = (occupant.home,) if self.ahead and occupant.home is not None else occupant.pods
         return occupant.places if counted.whole else near
 
     def meant(self, terms: tuple[Term, ...]) -> list[str]:
@@ -138,7 +138,7 @@ class Neighbours:
         return result
 
     def _first(self, terms: tuple[Term, ...], vm: Occupant) -> bool:
-        """Whether the VM satisfies the terms itself, and nobody does who is left out because he is in flight."""
+        """Whether the VM satisfies the terms itself, and nobody does who is in flight: he may count nowhere ahead."""
         mine = all(term.means(vm.namespace, vm.labels) for term in terms)
         return mine and not (self.ahead and any(self.population.occupants[n].in_flight for n in self._meant(terms)))
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from drover.planning.demand.terms import Term
-from drover.planning.site.population import Occupant
 from drover.planning.site.topology import Domains, Mask
 
 FEW = 16
@@ -46,11 +45,6 @@ class Presence:
     def at(self, node: int) -> bool:
         """Whether one is in the node's domain."""
         return self.domains.numbers[node] in self._where
-
-    def left_by(self, occupant: Occupant) -> bool:
-        """Whether it is in flight to another domain."""
-        of, home = self.domains.numbers, occupant.home
-        return home is not None and any(of[place] != of[home] for place in occupant.pods)
 
     def present(self) -> Mask:
         """bool[nodes]: whether one is in the node's domain."""
