@@ -81,7 +81,7 @@ def locked_runtime() -> Iterator[Path]:
         with contextlib.suppress(FileNotFoundError):
             directory = _runtime_directory()
             lock = _lock(directory)
-            if _is_still(directory, lock):
+            if sweep.is_still(directory, lock):
                 break
             os.close(lock)
     try:
@@ -107,10 +107,3 @@ def _lock(directory: Path) -> int:
     handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     fcntl.flock(handle, fcntl.LOCK_EX)
     return handle
-
-
-def _is_still(directory: Path, handle: int) -> bool:
-    try:
-        return os.path.samestat(directory.stat(), os.fstat(handle))
-    except FileNotFoundError:
-        return False

@@ -36,11 +36,19 @@ def is_held(directory: Path) -> bool:
         return True
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return not is_still(directory, handle)
     except BlockingIOError:
         return True
     finally:
         os.close(handle)
-    return False
+
+
+def is_still(directory: Path, handle: int) -> bool:
+    """Whether the folder is the one that was opened: its parent may have removed it since, and let it go."""
+    try:
+        return os.path.samestat(directory.stat(), os.fstat(handle))
+    except FileNotFoundError:
+        return False
 
 
 def end(child: record.Child) -> bool:

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -102,3 +103,18 @@ def test_a_start_time_is_read_past_names_with_blanks_and_parentheses(tmp_path: P
 
 def test_a_folder_its_parent_removed_a_moment_ago_is_no_leftover(tmp_path: Path) -> None:
     assert sweep.is_held(tmp_path / "gone")
+
+
+def test_a_folder_its_parent_removes_while_it_is_looked_at_is_no_leftover(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The parent lets its lock go when the folder is gone: between our opening and locking it."""
+    an_instance(tmp_path, "t-1")
+    lock = fcntl.flock
+
+    def too_late(handle: int, how: int) -> None:
+        shutil.rmtree(tmp_path / "t-1")
+        lock(handle, how)
+
+    monkeypatch.setattr(fcntl, "flock", too_late)
+    assert sweep.sweep(tmp_path) == []
