@@ -40,11 +40,12 @@ def leaving(snapshot: Snapshot, relations: Index) -> Iterable[Leaving]:
         for pod in relations.pods_of(vmi):
             if pod.node and pod.node != target:
                 yield Leaving(vmi.uid, pod.node, target, demand(vmi, pod))
-    for key, vmi in sorted(snapshot.vmis.items()):
-        if vmi.running and key not in relations.in_flight and len(pods := relations.pods_of(vmi)) > 1:
+    for uid in sorted(uid for uid, pods in relations.launchers.items() if len(pods) > 1):
+        vmi = relations.vmis_by_uid.get(uid)
+        if vmi is not None and vmi.running and key_of(vmi) not in relations.in_flight:
             # Its guest has arrived, and KubeVirt ends the pod it came from.
-            left = (pod for pod in pods if pod.node and pod.node != vmi.node)
-            yield from (Leaving(vmi.uid, pod.node, vmi.node, demand(vmi, pod)) for pod in left)
+            left = (pod for pod in relations.pods_of(vmi) if pod.node and pod.node != vmi.node)
+            yield from (Leaving(uid, pod.node, vmi.node, demand(vmi, pod)) for pod in left)
 
 
 def could_leave(

@@ -17,7 +17,7 @@ from drover.planning.proof.capacity import Proofs, spare
 from drover.planning.proof.reserve import Reserve
 from drover.planning.proposal import Assignment, Goal, Proposal, Proposals, Refused
 from drover.planning.relief import Asking, Relief, relieve
-from drover.planning.sharing import elsewhere, open_to
+from drover.planning.sharing import elsewhere, parted
 from drover.planning.site import survey
 from drover.planning.site.fleet import Fleet
 from drover.planning.timing import timetable
@@ -47,7 +47,8 @@ def propose(
     for goal in sorted(goals, key=lambda goal: goal.tentative):
         ground = shared.copy() if goal.tentative else shared
         try:
-            found = _timed(goal, scene, ground, before.get(goal.plan.uid), wanted, moved, reserve)
+            found = _one(goal, scene, ground, before.get(goal.plan.uid), wanted, moved)
+            found = _timed(found, goal, scene, ground, moved, reserve)
         except Exception as defect:
             # Of this goal alone: the others go on, on a fleet in which it has moved nobody.
             found = _broken(goal, snapshot, before.get(goal.plan.uid), defect)
@@ -59,17 +60,14 @@ def propose(
 
 
 def _timed(
+    found: Proposal,
     goal: Goal,
     scene: Scene,
     ground: Fleet,
-    before: Proposal | None,
-    wanted: frozenset[str],
     moved: Mapping[str, Assignment],
     reserve: Reserve | None,
 ) -> Proposal:
-    """A goal's proposal with what follows from it; `wanted` are the VMs that any goal means, `moved` those that earlier
-    ones move."""
-    found = _one(goal, scene, ground, before, wanted, moved)
+    """A goal's proposal with what follows from it."""
     times = timetable.arrange(found.assignments.values(), goal.plan.spec.order, goal.limits, scene)
     if reserve is None:
         return replace(found, timetable=times)
@@ -105,14 +103,12 @@ def _one(
     wanted: frozenset[str],
     moved: Mapping[str, Assignment],
 ) -> Proposal:
-    """Targets and refusals. A VM that an earlier goal moves goes where that sends it, if this one lets it."""
+    """Targets and refusals; `wanted` are the VMs that any goal means, `moved` those that earlier ones move: where they
+    send them, if this one lets them go there."""
     barred = barred_for(goal.plan, goal.sources, scene.snapshot, ground.taken)
     had = before.assignments if before is not None else {}
     everybody = _movers(goal, scene, ground, had)
-    movers = [mover for mover in everybody if mover.uid not in moved]
-    sent = {mover.uid: mover for mover in everybody if mover.uid in moved}
-    standing = {uid: moved[uid] for uid, mover in sent.items() if open_to(mover, moved[uid].target, barred)}
-    astray = [mover for uid, mover in sent.items() if uid not in standing]
+    movers, standing, astray = parted(everybody, moved, barred)
     proofs, empty = Proofs(barred), ground.copy()
     answers = placement.place(movers, ground, barred, goal.limits, proofs.least)
     asking = Asking(

@@ -9,8 +9,17 @@ from drover.planning.site.fleet import Fleet
 from drover.planning.timing.moves import Limits
 
 
-def open_to(mover: Mover, target: str, barred: Mapping[str, str]) -> bool:
-    """Whether the goal lets the VM go where an earlier one sends it."""
+def parted(
+    movers: Sequence[Mover], moved: Mapping[str, Assignment], barred: Mapping[str, str]
+) -> tuple[list[Mover], dict[str, Assignment], list[Mover]]:
+    """Those that no earlier goal moves; of the others what stands, and those that this goal does not let go there."""
+    own = [mover for mover in movers if mover.uid not in moved]
+    sent = [mover for mover in movers if mover.uid in moved]
+    standing = {mover.uid: moved[mover.uid] for mover in sent if _open_to(mover, moved[mover.uid].target, barred)}
+    return own, standing, [mover for mover in sent if mover.uid not in standing]
+
+
+def _open_to(mover: Mover, target: str, barred: Mapping[str, str]) -> bool:
     return not (target in barred or target in mover.barred or target in mover.shunned)
 
 

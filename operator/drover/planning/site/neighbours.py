@@ -58,10 +58,10 @@ class Neighbours:
         if not self._attracted(vm)[node]:
             return AFFINITY.format(key=self._lacking(vm, node))
         for term in vm.bonds.apart:
-            if self._of_term(term).present()[node]:
+            if self._of_term(term).at(node):
                 return ANTI_AFFINITY.format(key=term.key)
         for term, counted in self._repelled_by(vm):
-            if counted.present()[node]:
+            if counted.at(node):
                 return SYMMETRY.format(key=term.key)
         return None
 
@@ -144,7 +144,7 @@ class Neighbours:
 
     def _lacking(self, vm: Occupant, node: int) -> str:
         by_key = self._of_all(vm.bonds.near)
-        return next((key for key, counted in by_key.items() if not counted.present()[node]), next(iter(by_key)))
+        return next((key for key, counted in by_key.items() if not counted.at(node)), next(iter(by_key)))
 
     def _repelled_by(self, vm: Occupant) -> list[tuple[Term, Presence]]:
         if vm.uid not in self._repelled:
